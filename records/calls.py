@@ -1,0 +1,55 @@
+"""One request to the language model and its reply, as the ledger keeps them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .conversation import Conversation, to_json
+from .rows import tagged_hash
+
+
+class ChatRequest(BaseModel):
+    """All that an operator decides about a call."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operator: str = Field(description="the operator that asks, for example domain_analysis")
+    template_hash: str = Field(description="SHA-256 of the template's text")
+    messages: Conversation
+    temperature: float = Field(ge=0)
+    reply_schema: dict[str, Any] = Field(description="JSON schema of the reply")
+    attempt: int = Field(
+        default=1, ge=1, description="which attempt of a cycle asks; a repeat on purpose must miss"
+    )
+
+
+class Usage(BaseModel):
+    """Tokens of one call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class ChatReply(BaseModel):
+    """What the server sent back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    finish_reason: Literal["stop", "length", "refusal", "content_filter", "other"] = "stop"
+    usage: Usage = Usage()
+    latency_s: float = 0.0
+
+
+def call_key(identity: dict[str, Any], request: ChatRequest) -> str:
+    """The key of a call: a tagged hash of all that shapes the answer and nothing else.
+
+    `identity` is what the provider decides: model, most tokens, way of asking for JSON. Time-outs, retries,
+    addresses and keys of access are left out on purpose.
+    """
+    asked = request.model_dump(mode="json", exclude={"messages"}) | {"messages": to_json(request.messages)}
+    return tagged_hash("call", {"identity": identity, "request": asked})

@@ -1,0 +1,93 @@
+"""What can go wrong, as the user reads it.
+
+EntpError                 a one-line message and what to do; the command line prints it without a traceback
+├── UsageError            wrong option, setting or identifier: exit code 2
+├── PoolError             a pool or data set cannot be read or written as a whole
+├── RunFolderError        a run folder cannot be used: unwritable, another encoder, a missing stage
+└── ModelError            the model server did not give a usable answer
+    ├── ServerUnavailable   unreachable, overloaded, timed out: may be tried again
+    ├── AccessRefused       wrong key or no permission: every further call would fail too
+    ├── ModelMissing        no such model on that server: likewise
+    ├── RequestRefused      this one request was refused, for example longer than the context
+    └── ReplyUnusable       the reply does not fit its type after all re-asks; the raw text is kept
+"""
+
+from __future__ import annotations
+
+
+class EntpError(Exception):
+    """A failure that the user can act on.
+
+    `message` says what went wrong, where, and what was found; `remedy` says what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Message and remedy on one line, whatever line breaks the parts brought along."""
+        text = f"{self.message}; {self.remedy}" if self.remedy else self.message
+        return " ".join(text.split())
+
+
+class UsageError(EntpError):
+    """A wrong option, setting or identifier."""
+
+    exit_code = 2
+
+
+class PoolError(EntpError):
+    """A pool or data set that cannot be read or written as a whole."""
+
+
+class RunFolderError(EntpError):
+    """A run folder that cannot be used as asked."""
+
+
+class ModelError(EntpError):
+    """The model server did not give a usable answer.
+
+    `retryable`: the same request may succeed later. `stops_run`: every other request would fail too.
+    """
+
+    retryable = False
+    stops_run = False
+
+
+class ServerUnavailable(ModelError):
+    """Unreachable, overloaded or timed out. `retry_after_s` is the wait the server asked for, if any."""
+
+    retryable = True
+    stops_run = True
+
+    def __init__(self, message: str, remedy: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class AccessRefused(ModelError):
+    """The key is wrong or lacks permission."""
+
+    stops_run = True
+
+
+class ModelMissing(ModelError):
+    """The server does not know the model."""
+
+    stops_run = True
+
+
+class RequestRefused(ModelError):
+    """This one request was refused, for example because it is longer than the model's context."""
+
+
+class ReplyUnusable(ModelError):
+    """The reply does not fit its type after all re-asks. `raw` is the last text the model sent."""
+
+    def __init__(self, message: str, remedy: str = "", *, raw: str = "") -> None:
+        super().__init__(message, remedy)
+        self.raw = raw

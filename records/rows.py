@@ -1,0 +1,53 @@
+"""Rows of a pool, as read, and those that could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .conversation import Conversation, to_json
+
+
+class Row(BaseModel):
+    """One conversation of the source pool."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(description="the pool's own id, or a hash of the content where it brings none")
+    turns: Conversation
+    source: str = Field(default="", description="the data set it came from, as the pool names it")
+    ratings: dict[str, int] = Field(
+        default_factory=dict, description="overall ratings that the pool brings, by rater"
+    )
+    file: str = ""
+    line: int = Field(default=0, description="line of a text file, else position of the record; both from 1")
+
+
+class RejectedRow(BaseModel):
+    """A record of the pool that is no row: where it stands, what was found, what was expected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    line: int
+    found: str
+    expected: str
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one JSON value: keys sorted, no spaces, so that it can be hashed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def tagged_hash(tag: str, value: Any) -> str:
+    """SHA-256 (hex) of a JSON value under a tag, so that equal values of two kinds never collide."""
+    text = f"{tag}\0{canonical_json(value)}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_hash(turns: Conversation) -> str:
+    """The hash of what is said: what decides whether a row has changed."""
+    return tagged_hash("row", to_json(turns))
