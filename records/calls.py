@@ -53,3 +53,15 @@ def call_key(identity: dict[str, Any], request: ChatRequest) -> str:
     """
     asked = request.model_dump(mode="json", exclude={"messages"}) | {"messages": to_json(request.messages)}
     return tagged_hash("call", {"identity": identity, "request": asked})
+
+
+class CallTrace(BaseModel):
+    """What a fused row keeps of a call: enough to find it in the ledger and to add up its tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    operator: str
+    template_hash: str
+    prompt_tokens: int
+    completion_tokens: int

@@ -4,10 +4,12 @@ EntpError                 a one-line message and what to do; the command line pr
 ├── UsageError            wrong option, setting or identifier: exit code 2
 ├── PoolError             a pool or data set cannot be read or written as a whole
 ├── RunFolderError        a run folder cannot be used: unwritable, another encoder, a missing stage
+├── ReplayMiss            a replay asks for a call that the ledger cannot answer
 └── ModelError            the model server did not give a usable answer
     ├── ServerUnavailable   unreachable, overloaded, timed out: may be tried again
     ├── AccessRefused       wrong key or no permission: every further call would fail too
     ├── ModelMissing        no such model on that server: likewise
+    ├── Declined            the model declined to answer, in words or through the server's refusal field
     ├── RequestRefused      this one request was refused, for example longer than the context
     └── ReplyUnusable       the reply does not fit its type after all re-asks; the raw text is kept
 """
@@ -48,6 +50,15 @@ class RunFolderError(EntpError):
     """A run folder that cannot be used as asked."""
 
 
+class ReplayMiss(EntpError):
+    """A replay asks for a call that the ledger cannot answer. `operator` asked, `key` is the call's key."""
+
+    def __init__(self, message: str, remedy: str = "", *, operator: str, key: str) -> None:
+        super().__init__(message, remedy)
+        self.operator = operator
+        self.key = key
+
+
 class ModelError(EntpError):
     """The model server did not give a usable answer.
 
@@ -79,6 +90,10 @@ class ModelMissing(ModelError):
     """The server does not know the model."""
 
     stops_run = True
+
+
+class Declined(ModelError):
+    """The model declined to answer; asking again would ask for the same."""
 
 
 class RequestRefused(ModelError):

@@ -1,1 +1,1 @@
-"""Room."""
+"""Template texts for models of a few hundred million parameters. Data only."""

@@ -1,1 +1,1 @@
-"""Room."""
+"""Template texts for capable models. Data only."""

@@ -1,0 +1,119 @@
+"""The steps of a fusion around its variants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.errors import NodeError
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Send
+
+from ..nodes.ask import Model
+from ..nodes.domain_analysis import analyse_domains
+from ..nodes.merged_corpus_generation import merge_corpora, turns_of
+from ..prompts.strategies import strategies_for
+from ..records.conversation import from_json, to_json
+from ..records.errors import ModelError, ReplyUnusable
+from .optimizer import least
+from .state import Brief, FusionSettings, FusionState, VariantState
+
+MERGE_TEMPLATE = "merged_corpus_generation"
+
+
+class FusionSteps:
+    """The nodes of the fusion graph, bound to a model."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    async def domain_analysis(self, state: FusionState, runtime: Runtime[FusionSettings]) -> FusionState:
+        """Report both domains and their relationship (DA)."""
+        asked = await analyse_domains(
+            from_json(state["left"]),
+            from_json(state["right"]),
+            self._model,
+            temperature=runtime.context.domain_temperature,
+        )
+        return {
+            "domains": asked.reply.model_dump(exclude={"declined"}),
+            "analysis_calls": [call.model_dump() for call in asked.calls],
+        }
+
+    async def strategy_selection(self, state: FusionState) -> FusionState:
+        """Take the three strategies of the relationship (SS): a table, no model."""
+        chosen = strategies_for(state["domains"]["relationship"])
+        return {"strategies": [strategy.name for strategy in chosen]}
+
+    async def merged_corpus_generation(
+        self, state: FusionState, runtime: Runtime[FusionSettings]
+    ) -> FusionState:
+        """Write three variants, one per strategy (MCG)."""
+        asked = await merge_corpora(
+            from_json(state["left"]),
+            from_json(state["right"]),
+            state["domains"],
+            [strategy._asdict() for strategy in strategies_for(state["domains"]["relationship"])],
+            self._model,
+            temperature=runtime.context.temperature,
+        )
+        return {
+            "drafts": [to_json(turns_of(draft.exchanges)) for draft in asked.reply.variants],
+            "merge_calls": [call.model_dump() for call in asked.calls],
+        }
+
+    async def collect(self, state: FusionState, runtime: Runtime[FusionSettings]) -> FusionState:
+        """Choose the variant that a progressive fusion carries forward: least loss, ties by the seed."""
+        fused = [outcome for _, outcome in sorted(state["variants"].items()) if outcome["status"] == "fused"]
+        if not fused:
+            return {"carried": -1}
+        position = least([outcome["loss"] for outcome in fused], runtime.context.seed, state["fusion_id"])
+        return {"carried": fused[position]["variant"]}
+
+
+def to_variants(state: FusionState) -> list[Send]:
+    """Send each draft into a variant graph of its own; they run side by side with no barrier between."""
+    return [
+        Send(
+            "variant",
+            VariantState(
+                brief=Brief(
+                    fusion_id=state["fusion_id"],
+                    variant=number,
+                    strategy=strategy,
+                    left=state["left"],
+                    right=state["right"],
+                    domains=state["domains"],
+                ),
+                turns=draft,
+                template=MERGE_TEMPLATE,
+                attempts=[],
+                calls=[],
+            ),
+        )
+        for number, (strategy, draft) in enumerate(zip(state["strategies"], state["drafts"], strict=True))
+    ]
+
+
+async def fail_variant(state: VariantState, error: NodeError) -> Command[Any]:
+    """One variant failed: keep the reason and let its siblings go on, unless every call would fail."""
+    cause = error.error
+    if not isinstance(cause, ModelError) or cause.stops_run:
+        raise cause
+    brief = state["brief"]
+    return Command(
+        update={
+            "variants": {
+                str(brief["variant"]): {
+                    "variant": brief["variant"],
+                    "strategy": brief["strategy"],
+                    "status": "failed",
+                    "turns": [],
+                    "loss": 0,
+                    "attempts": [],
+                    "reason": f"{type(cause).__name__}: {cause}",
+                    "raw": cause.raw if isinstance(cause, ReplyUnusable) else "",
+                }
+            }
+        },
+        goto="collect",
+    )

@@ -1,0 +1,108 @@
+"""What flows through the graphs: JSON values only, so that checkpoints hold nothing but data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeAlias
+
+# typing's own TypedDict gives LangGraph Studio no input form on Python 3.11
+from typing_extensions import TypedDict
+
+TurnJson: TypeAlias = dict[str, str]
+Json: TypeAlias = dict[str, Any]
+
+STEPS_OF_A_VARIANT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionSettings:
+    """What a run decides about every fusion; LangGraph Studio shows it as a form."""
+
+    seed: int = field(default=0, metadata={"description": "breaks ties between attempts of equal loss"})
+    budget: int = field(default=3, metadata={"description": "most attempts a cycle, the first included"})
+    temperature: float = field(default=0.2, metadata={"description": "for every operator but the next"})
+    domain_temperature: float = field(default=0.4, metadata={"description": "for domain analysis"})
+
+    @property
+    def recursion_limit(self) -> int:
+        """Most supersteps of a graph: two for each further attempt of both cycles, and the fixed ones."""
+        return STEPS_OF_A_VARIANT + 4 * self.budget
+
+
+class Attempt(TypedDict):
+    """One attempt of a cycle: the text it tried and how far that was from meeting the conditions."""
+
+    cycle: Literal[1, 2]
+    attempt: int
+    template: str  # the one that wrote the text
+    turns: list[TurnJson]
+    report: Json
+    loss: Json
+    calls: list[Json]
+
+
+class Outcome(TypedDict):
+    """How one variant ended. `turns` is empty and `reason` says why where it failed."""
+
+    variant: int
+    strategy: str
+    status: Literal["fused", "failed"]
+    turns: list[TurnJson]
+    loss: int
+    attempts: list[Attempt]
+    reason: str
+    raw: str
+
+
+def merged(left: dict[str, Outcome], right: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Reducer of `variants`: branches end in any order and each brings its own key."""
+    return {**left, **right}
+
+
+class FusionState(TypedDict, total=False):
+    """State of a fusion: the pair, what was found about it, and the variants as they end."""
+
+    fusion_id: str
+    left: list[TurnJson]
+    right: list[TurnJson]
+    domains: Json
+    strategies: list[str]
+    drafts: list[list[TurnJson]]
+    analysis_calls: list[Json]
+    merge_calls: list[Json]
+    variants: Annotated[dict[str, Outcome], merged]
+    carried: int
+
+
+class Brief(TypedDict):
+    """What a variant starts from and never changes."""
+
+    fusion_id: str
+    variant: int
+    strategy: str
+    left: list[TurnJson]
+    right: list[TurnJson]
+    domains: Json
+
+
+class VariantState(TypedDict, total=False):
+    """State of one variant: its brief, the current text, and its attempts so far.
+
+    It shares no key but `variants` with the fusion: siblings would write the others at the same time.
+    """
+
+    brief: Brief
+    turns: list[TurnJson]
+    template: str
+    calls: list[Json]
+    attempts: list[Attempt]
+    variants: Annotated[dict[str, Outcome], merged]
+
+
+def calls_of_a_fusion(budget: int) -> tuple[int, int]:
+    """The least and the most calls of a fusion with `budget` attempts a cycle, re-asks not counted.
+
+    Two before the variants; in each variant a check per attempt and cycle, and a template before every
+    attempt but the first.
+    """
+    return 2 + 3 * 2, 2 + 3 * 2 * (2 * budget - 1)

@@ -1,0 +1,20 @@
+"""Domain analysis (DA, Fig. 9): what both corpora are about and how they relate."""
+
+from __future__ import annotations
+
+from ..prompts.inputs import DomainAnalysisInput
+from ..records.conversation import Conversation
+from .ask import Asked, Model, ask
+from .replies import DomainReport
+
+# Section C.3: warmer than the other operators, so that terms and bridges are found freely
+TEMPERATURE = 0.4
+
+
+async def analyse_domains(
+    left: Conversation, right: Conversation, model: Model, *, temperature: float = TEMPERATURE
+) -> Asked[DomainReport]:
+    """Name each corpus's domain, key terms and matching rule, and the relationship between the two."""
+    return await ask(
+        model, DomainAnalysisInput(left=left, right=right), DomainReport, temperature=temperature
+    )

@@ -1,0 +1,40 @@
+"""Merged corpus generation (MCG, Fig. 12): three variants of one merged corpus, one per strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..prompts.inputs import MergedCorpusInput
+from ..records.conversation import Conversation, Turn
+from .ask import TEMPERATURE, Asked, Model, ask
+from .replies import Exchange, MergedCorpora
+
+
+async def merge_corpora(
+    left: Conversation,
+    right: Conversation,
+    domains: dict[str, Any],
+    strategies: Sequence[dict[str, str]],
+    model: Model,
+    *,
+    temperature: float = TEMPERATURE,
+) -> Asked[MergedCorpora]:
+    """Merge two corpora three times; variant i of the reply follows strategy i.
+
+    `domains` is the domain report as JSON, `strategies` three of `{"name", "definition"}`.
+    """
+    given = MergedCorpusInput(left=left, right=right, domains=domains, strategies=strategies)
+    return await ask(model, given, MergedCorpora, temperature=temperature)
+
+
+def turns_of(exchanges: Sequence[Exchange]) -> Conversation:
+    """The turns of a variant, user and assistant by turns."""
+    return tuple(
+        turn
+        for exchange in exchanges
+        for turn in (
+            Turn(role="user", content=exchange.user),
+            Turn(role="assistant", content=exchange.assistant),
+        )
+    )

@@ -1,0 +1,132 @@
+"""The typed replies of the operators: what the model must send back.
+
+Every reply forbids unknown keys and carries `declined`, the way out for content that must not be written.
+The generous limits here only keep a runaway reply out; `schema.py` tightens them for small models.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# most characters of each kind of text
+TEXT, SENTENCE, PHRASE = 40_000, 2_000, 300
+
+Text: TypeAlias = Annotated[str, StringConstraints(max_length=TEXT)]
+Sentence: TypeAlias = Annotated[str, StringConstraints(max_length=SENTENCE)]
+Phrase: TypeAlias = Annotated[str, StringConstraints(max_length=PHRASE)]
+Phrases: TypeAlias = Annotated[list[Phrase], Field(max_length=80)]
+Overall: TypeAlias = Annotated[int, Field(ge=1, le=10)]
+Relationship: TypeAlias = Literal["same-domain", "related-domain", "unrelated-domain"]
+
+
+class Part(BaseModel):
+    """A part of a reply."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reply(Part):
+    """A whole reply. `declined` is the reason why the model will not answer, or None."""
+
+    declined: Phrase | None = None
+
+
+class Rating(Reply):
+    """One row's quality on four criteria, each 1 (worst) to 10 (best) (Fig. 5)."""
+
+    rarity: Overall
+    complexity: Overall
+    informativeness: Overall
+    overall: Overall
+
+
+class CorpusDomain(Part):
+    """What one corpus is about (Fig. 9)."""
+
+    domain: Phrase
+    key_terms: Phrases
+    matching_rule: Sentence
+
+
+class DomainReport(Reply):
+    """Both domains and how they relate (Fig. 9)."""
+
+    left: CorpusDomain
+    right: CorpusDomain
+    semantic_similarity: float = Field(ge=0, le=1)
+    bridging_concepts: Phrases
+    relationship: Relationship
+
+
+class Exchange(Part):
+    """A user part and the assistant part that answers it."""
+
+    user: Text
+    assistant: Text
+
+
+class MergedVariant(Reply):
+    """One merged conversation; roles are in order by construction (Fig. 12, 16-23)."""
+
+    exchanges: Annotated[list[Exchange], Field(min_length=1, max_length=12)]
+
+
+class VariantDraft(Part):
+    """One of the variants that a single merging call gives."""
+
+    exchanges: Annotated[list[Exchange], Field(min_length=1, max_length=12)]
+
+
+class MergedCorpora(Reply):
+    """The three variants of a fusion, in the order of the strategies asked for (Fig. 12)."""
+
+    variants: Annotated[list[VariantDraft], Field(min_length=3, max_length=3)]
+
+
+class TermCoverage(Part):
+    """Which key terms of one source a variant has and which it lacks."""
+
+    included: Phrases
+    missing: Phrases
+
+
+class QuestionReport(Part):
+    """The final question of a variant. What is absent or not needed is None."""
+
+    exists: bool
+    type: Literal["open", "closed"] | None
+    needs_context: bool
+    context_contain: Sentence | None
+    context_missing: Sentence | None
+
+
+class AnswerReport(Part):
+    """The final answer of a variant; `explanation` says why it must be given again, if it must."""
+
+    direct: bool
+    needs_regeneration: bool
+    explanation: Sentence | None
+
+
+class CompletenessReport(Reply):
+    """Term coverage, final question and final answer of a variant (Section C.3.1, Fig. 13 and 25)."""
+
+    left_terms: TermCoverage
+    right_terms: TermCoverage
+    question: QuestionReport
+    answer: AnswerReport
+
+
+class AnswerCheck(Reply):
+    """What of the last answer is direct and what does not belong in it; None for nothing (Fig. 11, 26)."""
+
+    direct_answer: Text | None
+    information_to_remove: Sentence | None
+
+
+class Answer(Reply):
+    """A new last assistant part; everything before it is frozen (Fig. 14, 15 and 24)."""
+
+    answer: Text

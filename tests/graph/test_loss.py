@@ -1,0 +1,111 @@
+"""Symbolic loss: the model's word, and where it is provably wrong."""
+
+from __future__ import annotations
+
+import pytest
+from entp.graph.loss import answer_loss, means_nothing, merge_loss
+from entp.nodes.replies import AnswerCheck, CompletenessReport
+from entp.records.conversation import Turn
+
+TURNS = (
+    Turn(role="user", content="How do plant cells store the energy of sunlight?"),
+    Turn(role="assistant", content="As sugar, made by photo-synthesis."),
+)
+
+
+def report(*, left=((), ()), right=((), ()), exists=True, missing=None, again=False):
+    return CompletenessReport.model_validate(
+        {
+            "left_terms": {"included": list(left[0]), "missing": list(left[1])},
+            "right_terms": {"included": list(right[0]), "missing": list(right[1])},
+            "question": {
+                "exists": exists,
+                "type": "open",
+                "needs_context": missing is not None,
+                "context_contain": None,
+                "context_missing": missing,
+            },
+            "answer": {"direct": True, "needs_regeneration": again, "explanation": "it wanders"},
+        }
+    )
+
+
+def test_a_variant_that_lacks_nothing_has_no_loss():
+    loss = merge_loss(report(left=(["plant cell"], [])), TURNS, ["plant cell"], [])
+    assert (loss.unmet, loss.size, loss.overrides) == ([], 0, [])
+
+
+@pytest.mark.parametrize("term", ["Plant Cell", "plant-cells", "photo synthesis", "photo-synthesis"])
+def test_a_term_reported_missing_that_stands_there_is_not_missing(term):
+    loss = merge_loss(report(left=([], [term])), TURNS, [term], [])
+    assert loss.unmet == []
+    assert loss.included_terms == [term]
+    assert term in loss.overrides[0]
+
+
+def test_a_term_that_is_reported_nowhere_is_missing():
+    loss = merge_loss(report(), TURNS, ["chlorophyll"], ["sugar"])
+    assert loss.unmet == ["terms"]
+    assert (loss.missing_terms, loss.included_terms) == (["chlorophyll"], ["sugar"])
+    assert len(loss.overrides) == 1
+
+
+def test_the_models_word_on_a_paraphrased_term_stands():
+    loss = merge_loss(report(left=(["solar power"], [])), TURNS, ["solar power"], [])
+    assert (loss.unmet, loss.overrides) == ([], [])
+
+
+def test_a_term_reported_both_ways_that_is_not_there_is_missing():
+    loss = merge_loss(report(left=(["mitosis"], ["mitosis"])), TURNS, ["mitosis"], [])
+    assert loss.missing_terms == ["mitosis"]
+
+
+def test_no_question_counts_three_and_with_a_missing_term_four():
+    assert merge_loss(report(exists=False), TURNS, [], []).unmet == ["question", "context", "answer"]
+    assert merge_loss(report(exists=False), TURNS, ["mitosis"], []).size == 4
+
+
+def test_context_and_answer_count_one_each():
+    assert merge_loss(report(missing="which plants"), TURNS, [], []).unmet == ["context"]
+    assert merge_loss(report(again=True), TURNS, [], []).unmet == ["answer"]
+    assert merge_loss(report(missing="which plants", again=True), TURNS, [], []).size == 2
+
+
+@pytest.mark.parametrize("blank", ["", "  \n"])
+def test_an_empty_part_fails_whatever_the_model_says(blank):
+    no_question = (Turn(role="user", content=blank), TURNS[1])
+    no_answer = (TURNS[0], Turn(role="assistant", content=blank))
+    assert merge_loss(report(), no_question, [], []).unmet == ["question", "context", "answer"]
+    assert merge_loss(report(), no_answer, [], []).unmet == ["answer"]
+    assert merge_loss(report(), no_answer, [], []).overrides
+
+
+def check(direct, remove):
+    return AnswerCheck(direct_answer=direct, information_to_remove=remove)
+
+
+@pytest.mark.parametrize(
+    ("direct", "remove", "unmet"),
+    [
+        ("sugar", None, []),
+        (None, None, ["direct_answer"]),
+        ("sugar", "the second sentence", ["nothing_to_remove"]),
+        (None, "all of it", ["direct_answer", "nothing_to_remove"]),
+        ("sugar", "None.", []),
+    ],
+)
+def test_the_loss_of_an_answer(direct, remove, unmet):
+    assert answer_loss(check(direct, remove), TURNS).unmet == unmet
+
+
+def test_an_empty_answer_is_never_direct():
+    silent = (TURNS[0], Turn(role="assistant", content=" "))
+    loss = answer_loss(check("sugar", None), silent)
+    assert loss.unmet == ["direct_answer"]
+    assert loss.overrides
+
+
+@pytest.mark.parametrize("text", [None, "", " none. ", "N/A", "Nothing", "null"])
+def test_words_for_nothing(text):
+    assert means_nothing(text)
+    assert not means_nothing("none of the plants")

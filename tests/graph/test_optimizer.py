@@ -1,0 +1,78 @@
+"""The prompt optimizer is a pure total function: every case has a row here."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+from typing import get_args
+
+import pytest
+from entp.graph.loss import Condition
+from entp.graph.optimizer import least, next_revision, next_update
+from entp.nodes.revision import RevisionTemplate
+
+MERGE = ("terms", "question", "context", "answer")
+ANSWER = ("direct_answer", "nothing_to_remove")
+
+
+def subsets(names):
+    return [set(s) for s in chain.from_iterable(combinations(names, n) for n in range(len(names) + 1))]
+
+
+# Figures 16 to 24, as the paper's table has them
+TABLE = {
+    ("terms",): "terms",
+    ("terms", "answer"): "terms_answer",
+    ("terms", "context"): "terms_context",
+    ("terms", "context", "answer"): "terms_context_answer",
+    ("context",): "context",
+    ("context", "answer"): "context_answer",
+    ("answer",): "answer",
+}
+
+
+@pytest.mark.parametrize("unmet", subsets(MERGE), ids=lambda s: "+".join(sorted(s)) or "none")
+@pytest.mark.parametrize("budget", range(1, 6))
+def test_every_set_and_budget_has_its_template(unmet, budget):
+    for attempts in range(1, budget + 1):
+        found = next_revision(unmet, attempts, budget)
+        if not unmet:
+            assert found == "accept"
+        elif attempts == budget:
+            assert found == "exhausted"
+        elif "question" in unmet:
+            assert found == ("terms_question" if "terms" in unmet else "question")
+        else:
+            assert found == TABLE[tuple(name for name in MERGE if name in unmet)]
+
+
+def test_every_template_is_reached():
+    reached = {next_revision(unmet, 1, 2) for unmet in subsets(MERGE)}
+    assert reached == {*get_args(RevisionTemplate), "accept"}
+
+
+@pytest.mark.parametrize("unmet", subsets(ANSWER), ids=lambda s: "+".join(sorted(s)) or "none")
+@pytest.mark.parametrize("budget", range(1, 6))
+def test_a_missing_answer_goes_before_what_should_be_removed(unmet, budget):
+    for attempts in range(1, budget + 1):
+        found = next_update(unmet, attempts, budget)
+        if not unmet:
+            assert found == "accept"
+        elif attempts == budget:
+            assert found == "exhausted"
+        else:
+            assert found == ("missing_answer" if "direct_answer" in unmet else "redundant")
+
+
+def test_the_conditions_are_those_of_both_cycles():
+    assert get_args(Condition) == (*MERGE, *ANSWER)
+
+
+def test_the_least_loss_wins_whatever_the_key():
+    assert {least([2, 1, 3], seed, "fusion", 0, 1) for seed in range(20)} == {1}
+
+
+def test_ties_are_drawn_by_the_key_and_by_nothing_else():
+    draws = [least([1, 1, 4, 1], seed, "fusion", 0, 1) for seed in range(200)]
+    assert draws == [least([1, 1, 4, 1], seed, "fusion", 0, 1) for seed in range(200)]
+    assert set(draws) == {0, 1, 3}
+    assert min(draws.count(place) for place in (0, 1, 3)) > 30
