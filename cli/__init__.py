@@ -1,1 +1,1 @@
-"""Room."""
+"""One command per stage and one for all: parse, call one function, print."""

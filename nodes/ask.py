@@ -19,6 +19,8 @@ from .schema import ReplyLimits, reply_schema
 # the paper's temperature for everything but domain analysis (Section C.3)
 TEMPERATURE = 0.2
 MAX_REASKS = 2
+# far above any attempt number of a cycle
+NEXT_TRY = 1000
 
 R = TypeVar("R", bound=Reply)
 
@@ -40,6 +42,8 @@ class Model:
 
     chat: ChatModel
     profile: Profile = "full"
+    tries: int = 1
+    """How often an operator may begin anew after all its re-asks; more than once on request only."""
 
     @property
     def limits(self) -> ReplyLimits | None:
@@ -65,8 +69,24 @@ async def ask(
 ) -> Asked[R]:
     """Ask until the reply fits its type, at most MAX_REASKS times more than once.
 
-    Raises Declined when the model declines and ReplyUnusable, with the last raw text, when no reply fits.
+    `attempt` is the attempt of a cycle that asks. Raises Declined when the model declines and ReplyUnusable,
+    with the last raw text, when no reply fits.
     """
+    for begun in range(1, model.tries + 1):
+        try:
+            # another attempt number makes another call: the ledger would only repeat what failed
+            number = attempt + (begun - 1) * NEXT_TRY
+            return await _ask_until_it_fits(model, given, reply, temperature, number)
+        except (ReplyUnusable, Declined):
+            if begun == model.tries:
+                raise
+    message = f"tries is {model.tries}, expected 1 or more"
+    raise ValueError(message)
+
+
+async def _ask_until_it_fits(
+    model: Model, given: TemplateInput, reply: type[R], temperature: float, attempt: int
+) -> Asked[R]:
     prompt = render(given, model.profile)
     messages = prompt.messages
     calls: list[CallTrace] = []

@@ -1,1 +1,1 @@
-"""Room."""
+"""The stages in order, the run folder, the settings, and the wiring of the real parts."""

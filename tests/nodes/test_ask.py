@@ -118,3 +118,15 @@ def test_an_attempt_number_makes_another_call(fake_chat):
         asyncio.run(rate_row(ROW, Model(chat), attempt=attempt))
     keys = {call_key(chat.identity, request) for request in chat.asked}
     assert len(keys) == 2
+
+
+def test_another_try_begins_anew_and_asks_what_has_not_been_asked(fake_chat):
+    first = fake_chat(lambda operator, messages: "nothing")
+    with pytest.raises(ReplyUnusable):
+        rate(first)
+    second = fake_chat(lambda operator, messages: "nothing" if len(second.asked) <= 3 else GOOD)
+    asked = asyncio.run(ask(Model(second, tries=2), RatingInput(conversation=ROW), Rating))
+    assert asked.reply.overall == 4
+    assert second.asked[:3] == first.asked
+    keys = {call_key(second.identity, request) for request in second.asked}
+    assert len(keys) == 4

@@ -1,0 +1,299 @@
+"""How an ENTP file of SQLite is opened and written: settings, tag, numbered migrations, group commits.
+
+A file carries four letters in PRAGMA application_id, which say what it is for, and in PRAGMA user_version how
+many migrations it has seen. Both are read before anything is written, so that a file of another kind, of
+another program or of a newer ENTP is refused as it was found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from ..records.errors import RunFolderError
+
+BUSY_TIMEOUT_S = 60.0
+
+Item = TypeVar("Item")
+Change: TypeAlias = str | Callable[[sqlite3.Connection], None]
+
+# one statement, so that all three are of one moment even while another process migrates the file
+_MARKS = """
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+FROM pragma_application_id, pragma_user_version
+"""
+
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "another process is writing to it: wait until it ends, or stop it, and run again",
+    sqlite3.SQLITE_FULL: "free some space on that disk and run again",
+    sqlite3.SQLITE_IOERR: "check that the disk has space left and works, and run again",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "check that the folder exists and is writable",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite file: move it away or choose another run folder",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore a copy of it",
+}
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step from a version of a file to the next.
+
+    `change` is SQL (statements separated by semicolons) or a function of the connection. It runs inside a
+    transaction and must not end it.
+    """
+
+    name: str
+    change: Change
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One kind of file.
+
+    `file` is its name in a run folder, `tag` four ASCII letters that no other kind has, `migrations` all the
+    steps from an empty file on, in order: append to them, never edit one that was released.
+    """
+
+    file: str
+    tag: str
+    migrations: tuple[Migration, ...]
+
+
+def open_database(
+    path: str | Path, layout: Layout, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+) -> sqlite3.Connection:
+    """Open or create a file, bring it to the newest version of its layout, and return the connection.
+
+    Write-ahead log, foreign keys on, 60 s of patience with other writers, no implicit transactions (write
+    inside `transaction`); the connection may be passed between threads. A commit survives the death of the
+    process with either setting; with FULL it survives a power cut too, at the price of one fsync a commit.
+    Raises RunFolderError where the file cannot be used.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise store_error(path, "opening", error) from error
+    try:
+        migrate(connection, layout)
+        _use_write_ahead_log(connection)
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
+        connection.close()
+        raise store_error(path, "opening", error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, layout: Layout) -> None:
+    """Apply the migrations that the file has not seen, each in a transaction of its own.
+
+    Safe when several processes do it at once. Raises RunFolderError for a file that is not of this layout.
+    """
+    while (version := _version(connection, layout)) < len(layout.migrations):
+        migration = layout.migrations[version]
+        try:
+            with transaction(connection):
+                if _version(connection, layout) == version:  # else another process has just done it
+                    _apply(connection, layout, migration, version + 1)
+        except sqlite3.Error as error:
+            doing = f"migration {version + 1} ({migration.name})"
+            raise store_error(_path(connection), doing, error) from error
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything inside is committed at the end, or nothing is.
+
+    It takes the write lock at once: a transaction that reads first and wants to write later is refused
+    without waiting when somebody else has written in between.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def store_error(path: str | Path, doing: str, error: sqlite3.Error) -> RunFolderError:
+    """What SQLite said, as an error that names the file, what was being done, and what to do about it."""
+    return RunFolderError(f"{path}: {doing} failed: {error}", _REMEDIES.get(_code(error), ""))
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code (the higher bytes say more than a remedy depends on); 0 if it has none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Ask until it is granted: SQLite does not apply the busy timeout to this change."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _version(connection: sqlite3.Connection, layout: Layout) -> int:
+    """How many migrations the file has seen; 0 for an empty file; an error for any other file."""
+    tag, version, tables = connection.execute(_MARKS).fetchone()
+    if tag != _number(layout.tag) and (tag or version or tables):
+        message = f"{_path(connection)} is not ENTP's {layout.file} (tag {_letters(tag)}, not {layout.tag})"
+        raise RunFolderError(message, "check that the path is right, or choose another run folder")
+    if version > len(layout.migrations):
+        message = (
+            f"{_path(connection)} was written by a newer ENTP "
+            f"(version {version}, this one knows {len(layout.migrations)})"
+        )
+        raise RunFolderError(message, "upgrade entp, or choose another run folder")
+    return int(version)
+
+
+def _apply(connection: sqlite3.Connection, layout: Layout, migration: Migration, version: int) -> None:
+    if isinstance(migration.change, str):
+        for statement in _statements(migration.change):
+            connection.execute(statement)
+    else:
+        migration.change(connection)
+    connection.execute(f"PRAGMA application_id = {_number(layout.tag)}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a script one by one: `executescript` would commit the transaction around it."""
+    statement = ""
+    for piece in sql.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement:  # an open quote or trigger: SQLite says what is wrong with it
+        yield statement
+
+
+def _number(tag: str) -> int:
+    return int.from_bytes(tag.encode("ascii"), "big")
+
+
+def _letters(number: int) -> str:
+    """A tag as it was written, or the number where it is no text."""
+    octets = number.to_bytes(4, "big", signed=True)
+    return octets.decode("ascii") if octets.isalnum() else f"{number:#x}"
+
+
+def _path(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+class _Waiting(NamedTuple, Generic[Item]):
+    """An item that is not on disk yet, and whom to tell when it is."""
+
+    item: Item
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
+
+
+class GroupCommit(Generic[Item]):
+    """A thread that writes what is handed to `add`.
+
+    All that arrives while one transaction is being committed goes into the next, so one fsync serves as many
+    callers as there are. `write` puts one item into the open transaction; it runs in the thread, which from
+    now on is the only user of `connection`.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, write: Callable[[Item], None], *, path: str | Path
+    ) -> None:
+        self._connection = connection
+        self._write = write
+        self._path = path
+        self._pending: list[_Waiting[Item]] = []
+        self._closed = False
+        self._changed = threading.Condition()
+        # a daemon, so that a program that dies without closing does not wait for it
+        self._thread = threading.Thread(target=self._run, name=f"commits {path}", daemon=True)
+        self._thread.start()
+
+    async def add(self, item: Item) -> None:
+        """Return when the transaction that holds `item` is committed.
+
+        Raises RunFolderError where it could not be, or after `close`. A caller that is cancelled while it
+        waits does not take the item back.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(item, loop, loop.create_future())
+        with self._changed:
+            if self._closed:
+                message = f"{self._path} is closed"
+                raise RunFolderError(message)
+            self._pending.append(waiting)
+            self._changed.notify()
+        await waiting.done
+
+    def close(self) -> None:
+        """Write what is waiting, end the thread and close the connection. May be called twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            _release(group, self._commit(group))
+
+    def _next_group(self) -> list[_Waiting[Item]]:
+        """All that is waiting, as soon as there is anything; empty when closed and nothing is left."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closed)
+            group, self._pending = self._pending, []
+        return group
+
+    def _commit(self, group: list[_Waiting[Item]]) -> Exception | None:
+        try:
+            with transaction(self._connection):
+                for waiting in group:
+                    self._write(waiting.item)
+        except sqlite3.Error as error:
+            return store_error(self._path, "writing", error)
+        except Exception as error:
+            return error  # raised in the callers: they would wait for ever if it ended this thread
+        return None
+
+
+def _release(group: list[_Waiting[Item]], failure: Exception | None) -> None:
+    """Wake all waiting callers, with one wake-up for each event loop."""
+    callers: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for waiting in group:
+        callers.setdefault(waiting.loop, []).append(waiting.done)
+    for loop, futures in callers.items():
+        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(_settle, futures, failure)
+
+
+def _settle(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
+    for future in futures:
+        if future.done():  # the caller was cancelled
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)

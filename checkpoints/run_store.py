@@ -1,0 +1,111 @@
+"""run.db: what a run has found so far, in tables that any SQLite viewer opens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlite_utils import Database
+
+from ..records.books import Books
+from ..records.rows import canonical_json
+from .migrations import open_database, transaction
+from .run_schema import RUN
+
+Record = dict[str, Any]
+
+
+class StageMark(BaseModel):
+    """The mark that a finished stage leaves: hashes of what it read, how, and what it left behind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    inputs: str
+    settings: str
+    outputs: str
+    books: Books
+    report: Record
+    finished: str = ""
+
+
+class RunStore:
+    """The tables of one run. `db` is sqlite-utils' view of them, for queries; writes go through here."""
+
+    def __init__(self, folder: Path) -> None:
+        self._connection = open_database(folder / RUN.file, RUN)
+        self.db = Database(self._connection)
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the store is of no use afterwards."""
+        self._connection.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside is committed at the end, or nothing is."""
+        return transaction(self._connection)
+
+    def replace(self, table: str, records: Iterable[Record]) -> None:
+        """Empty a table and fill it with these records; call it inside a transaction."""
+        self._connection.execute(f"DELETE FROM [{table}]")
+        self.insert(table, records)
+
+    def insert(self, table: str, records: Iterable[Record]) -> None:
+        """Add records, replacing those with the same key; dicts and lists are stored as JSON."""
+        self.db.table(table).insert_all(records, replace=True)
+
+    def one(self, sql: str, *params: Any) -> Record | None:
+        """The first record of a query, or None."""
+        return next(iter(self.db.query(sql, params)), None)
+
+    def query(self, sql: str, *params: Any) -> Iterator[Record]:
+        """The records of a query."""
+        return iter(self.db.query(sql, params))
+
+    def count(self, table: str, where: str = "1") -> int:
+        """How many records of a table fit a condition."""
+        row = self._connection.execute(f"SELECT count(*) FROM [{table}] WHERE {where}").fetchone()
+        return int(row[0])
+
+    def mark(self, stage: str) -> StageMark | None:
+        """The mark of a stage, or None where it has not finished."""
+        record = self.one("SELECT * FROM stages WHERE name = ?", stage)
+        if record is None:
+            return None
+        return StageMark.model_validate(
+            record | {"books": json.loads(record["books"]), "report": json.loads(record["report"])}
+        )
+
+    def set_mark(self, mark: StageMark) -> None:
+        """Mark a stage as finished now; call it last, in the transaction of the stage's last write."""
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        self.insert("stages", [mark.model_dump() | {"finished": finished}])
+
+    def clear_mark(self, stage: str) -> None:
+        """Take a stage's mark away, before its tables change."""
+        self._connection.execute("DELETE FROM stages WHERE name = ?", [stage])
+
+    def settings(self) -> Record:
+        """The settings stored with the run."""
+        return {record["name"]: json.loads(record["value"]) for record in self.db["settings"].rows}
+
+    def set_settings(self, settings: Record) -> None:
+        """Store the settings of a run as a whole."""
+        with self.transaction():
+            self.replace(
+                "settings",
+                ({"name": name, "value": canonical_json(value)} for name, value in settings.items()),
+            )

@@ -1,0 +1,101 @@
+"""entp demo: real rows through every stage with the embedded model, and what came out beside its sources."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..pipeline.run_folder import Run, open_run
+from ..pipeline.settings import EMBEDDED
+from ..pipeline.show import show
+from .output import TerminalProgress, emit, printable
+from .stages import do_all
+
+POOL = "examples/pool.jsonl"
+# wide enough for three columns where the output is no terminal
+WIDTH = 120
+SETTINGS: dict[str, Any] = {
+    "rater": "gpt-4o-mini",
+    "model": EMBEDDED,
+    "encoder": EMBEDDED,
+    "similarity": 0.8,
+    "budget": 2,
+    "concurrency": 1,
+}
+CLOSING = """\
+The embedded model has 135 million parameters. It shows the machinery, not the quality: expect weak,
+repetitive text above. To see what the method can do, point the same run at a better model:
+
+  entp run {pool} --run runs/better --rater gpt-4o-mini --model gpt-4o-mini --pairs 4
+  entp run {pool} --run runs/better --rater gpt-4o-mini --base-url http://localhost:8000/v1 --model NAME
+
+with a key in OPENAI_API_KEY for the first, and any OpenAI-compatible server for the second.
+Look closer: entp list fused --run {folder}; entp show ID --run {folder}; entp status --run {folder}"""
+
+
+@click.command("demo", epilog="\b\nExample:\n  entp demo --run runs/demo --pairs 2")
+@click.option(
+    "--run",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("runs/demo"),
+    show_default=True,
+    help="Folder that holds the run.",
+)
+@click.option("--pairs", type=click.IntRange(min=1), default=4, show_default=True, help="Fuse so many pairs.")
+def demo_command(folder: Path, pairs: int) -> int:
+    """Take 1,200 real rows through every stage, with no key and no network, in a few minutes."""
+    with as_file(files("entp") / POOL) as pool:
+        changes = {**SETTINGS, "pool": (str(pool),), "pairs": pairs}
+        with open_run(folder, changes, progress=TerminalProgress(), create=True) as run:
+            emit(f"{pool} through every stage with the embedded model; the run is kept in {folder}")
+            emit()
+            code = do_all(run, as_json=False)
+            emit()
+            _print_fusions(run)
+            emit(CLOSING.format(pool=pool, folder=folder))
+    return code
+
+
+def _print_fusions(run: Run) -> None:
+    console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
+    for record in run.store.query("SELECT id FROM fusions ORDER BY id"):
+        found = show(run, record["id"])
+        fused = [row for row in found["fused_rows"] if row["id"] == found["fusion"]["carried"]]
+        table = Table(
+            title=Text(f"{found['pair']['kind']} pair {record['id']}"), expand=True, show_lines=True
+        )
+        for side in ("left", "right"):
+            table.add_column(Text(f"{side}: {found['operands'][side]['id']}"), ratio=1)
+        cells = [_conversation(found["operands"][side]["turns"]) for side in ("left", "right")]
+        if fused:
+            table.add_column(Text(f"fused by {fused[0]['strategy']}, loss {fused[0]['loss']}"), ratio=1)
+            cells.append(_conversation(fused[0]["turns"]))
+        else:
+            table.add_column(Text("failed"), ratio=1)
+            cells.append(Text(printable(_reason(found))))
+        table.add_row(*cells)
+        console.print(table)
+        emit()
+
+
+def _conversation(turns: list[dict[str, str]]) -> Text:
+    text = Text()
+    for turn in turns:
+        text.append(f"{turn['role']}\n", style="bold")
+        text.append(f"{printable(turn['content'])}\n")
+    return text
+
+
+def _reason(found: dict[str, Any]) -> str:
+    reasons = [found["fusion"]["reason"], *(row["reason"] for row in found["fused_rows"])]
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
+COMMANDS = {"demo": demo_command}

@@ -1,0 +1,115 @@
+"""entp status, show and list: look at a run without changing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..pipeline.run_folder import look_at_run
+from ..pipeline.show import show
+from ..pipeline.status import status
+from .options import json_option, run_option
+from .output import emit, emit_json, one_line, printable, table
+from .reports import print_books
+
+LISTS = {
+    "rows": "SELECT rows.id, source, score, corrected, quality, content_class FROM rows "
+    "LEFT JOIN scores ON row_id = rows.id ORDER BY rows.position",
+    "rejected": "SELECT file, line, found, expected FROM rejected_rows ORDER BY file, line",
+    "unrated": "SELECT row_id, rater, reason, raw FROM ratings WHERE score IS NULL ORDER BY row_id",
+    "clusters": "SELECT cluster, row_id, role, rank FROM clusters ORDER BY cluster, rank IS NULL, rank",
+    "pairs": "SELECT id, kind, cluster, depth, left_kind, left_id, right_kind, right_id FROM pairs "
+    "ORDER BY position",
+    "fusions": "SELECT id, status, carried, reason FROM fusions ORDER BY id",
+    "fused": "SELECT id, strategy, status, loss, templates, reason FROM fused_rows ORDER BY id",
+    "blend": "SELECT id, kind FROM blend ORDER BY position",
+}
+WIDTH = 60
+
+
+@click.command("status", epilog="\b\nExample:\n  entp status --run runs/first --json")
+@run_option
+@json_option
+def status_command(folder: Path, as_json: bool) -> int:
+    """Say where a run stands: the state and the books of each stage."""
+    with look_at_run(folder) as run:
+        now = status(run)
+    if as_json:
+        emit_json(now)
+    else:
+        emit(f"{now['run']}: model {now['model'] or 'not set'}, encoder {now['encoder']}")
+        print_books(now)
+    return 0 if now["balanced"] else 1
+
+
+@click.command("show", epilog="\b\nExample:\n  entp show dolly-1068 --run runs/first")
+@click.argument("wanted", metavar="ID")
+@run_option
+@json_option
+def show_command(wanted: str, folder: Path, as_json: bool) -> int:
+    """Show a row, a pair with its fusion, or a fused row, with its lineage in both directions."""
+    with look_at_run(folder) as run:
+        found = show(run, wanted)
+    if as_json:
+        emit_json(found)
+    else:
+        _outline(found, 0)
+    return 0
+
+
+@click.command("list", epilog="\b\nExample:\n  entp list pairs --run runs/first --limit 20")
+@click.argument("kind", type=click.Choice(list(LISTS)))
+@run_option
+@click.option("--limit", type=click.IntRange(min=1), help="Show only the first so many.")
+@json_option
+def list_command(kind: str, folder: Path, limit: int | None, as_json: bool) -> int:
+    """List what a run holds."""
+    with look_at_run(folder) as run:
+        records = list(run.store.query(f"{LISTS[kind]} LIMIT ?", limit or -1))
+    if as_json:
+        emit_json(records)
+    elif records:
+        shown = [
+            [
+                one_line(value, WIDTH) if isinstance(value, str) else "" if value is None else value
+                for value in r.values()
+            ]
+            for r in records
+        ]
+        table(list(records[0]), shown)
+    else:
+        emit(f"no {kind}")
+    return 0
+
+
+def _cell(value: Any) -> Any:
+    return one_line(value, WIDTH) if isinstance(value, str) else "" if value is None else value
+
+
+def _outline(value: Any, depth: int) -> None:
+    """A nested value as an indented outline; conversations as who says what."""
+    pad = "  " * depth
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if _is_turns(item):
+            emit(f"{pad}{name}:")
+            for turn in item:
+                text = printable(turn["content"]).replace("\n", f"\n{pad}    ")
+                emit(f"{pad}  {turn['role']}: {text}")
+        elif isinstance(item, dict | list) and item:
+            emit(f"{pad}{name}:")
+            _outline(item, depth + 1)
+        elif item not in (None, "", [], {}):
+            emit(f"{pad}{name}: {item}")
+
+
+def _is_turns(item: Any) -> bool:
+    return (
+        isinstance(item, list)
+        and bool(item)
+        and all(isinstance(turn, dict) and set(turn) == {"role", "content"} for turn in item)
+    )
+
+
+COMMANDS = {"status": status_command, "show": show_command, "list": list_command}

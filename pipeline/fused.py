@@ -1,0 +1,67 @@
+"""From the final state of a fusion to its records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..checkpoints.run_store import Record
+from ..graph.state import FusionState, Outcome
+
+
+def fused_id(fusion_id: str, variant: int) -> str:
+    """The id of the fused row that one variant of a fusion becomes."""
+    return f"{fusion_id}-{variant}"
+
+
+def fused_records(state: FusionState, asked: str, model: str) -> tuple[Record, list[Record]]:
+    """The record of a finished fusion and those of its variants."""
+    fusion_id = state["fusion_id"]
+    carried = state["carried"]
+    fusion = {
+        "id": fusion_id,
+        "asked": asked,
+        "status": "done",
+        "reason": "",
+        "domains": state["domains"],
+        "strategies": state["strategies"],
+        "carried": fused_id(fusion_id, carried) if carried >= 0 else None,
+        "calls": [*state["analysis_calls"], *state["merge_calls"]],
+    }
+    outcomes = [outcome for _, outcome in sorted(state["variants"].items())]
+    return fusion, [_fused_row(fusion_id, outcome, model) for outcome in outcomes]
+
+
+def failed_fusion(fusion_id: str, asked: str, reason: str) -> Record:
+    """The record of a fusion that ended before its variants began."""
+    return {
+        "id": fusion_id,
+        "asked": asked,
+        "status": "failed",
+        "reason": reason,
+        "domains": {},
+        "strategies": [],
+        "carried": None,
+        "calls": [],
+    }
+
+
+def _fused_row(fusion_id: str, outcome: Outcome, model: str) -> Record:
+    attempts = outcome["attempts"]
+    calls: list[dict[str, Any]] = [call for attempt in attempts for call in attempt["calls"]]
+    return {
+        "id": fused_id(fusion_id, outcome["variant"]),
+        "fusion_id": fusion_id,
+        "variant": outcome["variant"],
+        "strategy": outcome["strategy"],
+        "status": outcome["status"],
+        "turns": outcome["turns"],
+        "loss": outcome["loss"],
+        # the first attempt of Cycle 2 judges what Cycle 1 has written
+        "templates": [a["template"] for a in attempts if a["cycle"] == 1 or a["attempt"] > 1],
+        "attempts": attempts,
+        "reason": outcome["reason"],
+        "raw": outcome["raw"],
+        "model": model,
+        "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
+        "completion_tokens": sum(call["completion_tokens"] for call in calls),
+    }

@@ -1,0 +1,106 @@
+"""A run folder: opening it, locking it, and what the stages share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints.run_schema import RUN
+from ..checkpoints.run_store import RunStore
+from ..records.errors import RunFolderError
+from .progress import Progress, Quiet
+from .settings import Settings
+
+LEDGER_FILE = "calls.db"
+CHECKPOINTS_FILE = "checkpoints.db"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An open run: its folder, tables, settings, and where progress goes. `key` opens the model's server."""
+
+    folder: Path
+    store: RunStore
+    settings: Settings
+    progress: Progress
+    key: str | None = None
+
+
+@contextmanager
+def open_run(
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    progress: Progress | None = None,
+    key: str | None = None,
+    create: bool = False,
+    retry_failed: bool = False,
+) -> Iterator[Run]:
+    """Open a run for work: one process at a time. `changes` are settings to change and to store.
+
+    `retry_failed` lets failed items begin once more.
+
+    Raises RunFolderError where there is no run (unless `create`), where it cannot be written, where another
+    process works on it, or where the encoder would change under existing embeddings.
+    """
+    if create:
+        _make(folder)
+    elif not (folder / RUN.file).exists():
+        message = f"{folder} holds no run"
+        raise RunFolderError(message, "start one with entp load POOL --run DIR, or entp run POOL --run DIR")
+    with _locked(folder), RunStore(folder) as store:
+        stored = Settings().changed(store.settings())
+        again = {"tries": stored.tries + 1} if retry_failed else {}
+        settings = stored.changed({**(changes or {}), **again})
+        if settings.encoder != stored.encoder and store.mark("embed"):
+            message = f"{folder} was embedded with {stored.encoder}, now asked for {settings.encoder}"
+            raise RunFolderError(message, "cosines of two encoders cannot be mixed: use another run folder")
+        if settings != stored or not store.settings():
+            store.set_settings(settings.model_dump(mode="json"))
+        yield Run(folder, store, settings, progress or Quiet(), key)
+
+
+@contextmanager
+def look_at_run(folder: Path) -> Iterator[Run]:
+    """Open a run for reading, also while another process works on it."""
+    if not (folder / RUN.file).exists():
+        message = f"{folder} holds no run"
+        raise RunFolderError(message, "name a folder that entp run or entp load has made")
+    with RunStore(folder) as store:
+        yield Run(folder, store, Settings().changed(store.settings()), Quiet())
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"run folder {folder} cannot be made: {error.strerror}"
+        raise RunFolderError(message, "choose a folder that you can write to with --run") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel lets go of it when the process ends, however it ends."""
+    path = folder / "run.lock"
+    try:
+        lock = path.open("a+")
+    except OSError as error:
+        message = f"run folder {folder} cannot be written: {error.strerror}"
+        raise RunFolderError(message, "choose a folder that you can write to with --run") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            message = f"{folder} is in use by process {holder}"
+            raise RunFolderError(message, "wait until it ends, or stop it, and try again") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

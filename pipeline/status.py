@@ -1,0 +1,65 @@
+"""Status: where a run stands, and whether its books balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..records.books import Books
+from .order import STAGES
+from .run_folder import Run
+from .stages import Stage, state_of
+
+# for a stage that has not ended: what it will take in, and what it has written so far
+_INPUTS = {
+    "rate": "SELECT count(*) AS n FROM rows",
+    "embed": "SELECT count(*) AS n FROM rows",
+    "score": "SELECT count(*) AS n FROM rows",
+    "select": "SELECT count(*) AS n FROM scores WHERE quality = 'LQ'",
+    "fuse": "SELECT 3 * count(*) AS n FROM pairs",
+    "blend": "SELECT (SELECT count(*) FROM scores WHERE quality = 'HQ') + "
+    "(SELECT count(*) FROM fused_rows WHERE status = 'fused') AS n",
+    "export": "SELECT count(*) AS n FROM blend",
+}
+_OUTPUTS = {
+    "rate": "SELECT count(*) AS n FROM ratings WHERE score IS NOT NULL",
+    "fuse": "SELECT count(*) AS n FROM fused_rows WHERE status = 'fused'",
+}
+_FAILED = {
+    "rate": "SELECT count(*) AS n FROM ratings WHERE score IS NULL",
+    "fuse": "SELECT (SELECT count(*) FROM fused_rows WHERE status = 'failed') + "
+    "3 * (SELECT count(*) FROM fusions WHERE status = 'failed') AS n",
+}
+
+
+def status(run: Run) -> dict[str, Any]:
+    """The state of each stage and its books; `balanced` says whether all of them balance."""
+    stages = [{"name": stage.name, "does": stage.does, "state": state_of(run, stage)} for stage in STAGES]
+    books = {stage.name: books_of(run, stage).model_dump() for stage in STAGES}
+    return {
+        "run": str(run.folder),
+        "model": run.settings.model,
+        "encoder": run.settings.encoder,
+        "stages": stages,
+        "books": books,
+        "balanced": all(book["balanced"] for book in books.values()),
+    }
+
+
+def books_of(run: Run, stage: Stage) -> Books:
+    """The books of a stage: as closed by its mark, else as they stand, with what is left as pending."""
+    mark = run.store.mark(stage.name)
+    if mark:
+        return mark.books
+    inputs, outputs, failed = (_number(run, table.get(stage.name)) for table in (_INPUTS, _OUTPUTS, _FAILED))
+    return Books(
+        unit="variants" if stage.name == "fuse" else "rows",
+        inputs=inputs,
+        outputs=outputs,
+        failed={"so far": failed} if failed else {},
+        pending=inputs - outputs - failed,
+    )
+
+
+def _number(run: Run, sql: str | None) -> int:
+    found = run.store.one(sql) if sql else None
+    return int(found["n"]) if found else 0

@@ -1,0 +1,74 @@
+"""Wiring of the real parts: the chat model behind the ledger, as the settings ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkpoints.ledger import Ledger
+from ..checkpoints.recorded_chat import Counts, RecordedChat
+from ..nodes.ask import Model
+from ..records.errors import UsageError
+from .run_folder import LEDGER_FILE, Run
+from .settings import EMBEDDED, Settings
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model ready to be asked, and the running count of what is asked and spent."""
+
+    model: Model
+    counts: Counts
+
+
+def resolved_model(settings: Settings, key: str | None) -> str:
+    """The model's name: as set, or the embedded one where neither model, address nor key is given.
+
+    An address or a key without a model is a UsageError: nothing is spent on a guess.
+    """
+    if settings.model:
+        return settings.model
+    if settings.base_url or key:
+        found = "an address" if settings.base_url else "a key in OPENAI_API_KEY"
+        message = f"{found} but no model is given"
+        raise UsageError(message, "name one with --model NAME, or take --model embedded")
+    return EMBEDDED
+
+
+@asynccontextmanager
+async def open_model(run: Run) -> AsyncIterator[OpenModel]:
+    """The chat model of a run, every call recorded; an embedded server starts and stops with it."""
+    from ..providers.chat import OpenAIChat
+
+    settings = run.settings
+    async with AsyncExitStack() as stack:
+        base_url, name = settings.base_url, resolved_model(settings, run.key)
+        if name == EMBEDDED:
+            base_url, name = await _start_embedded(stack, settings)
+        chat = OpenAIChat(
+            model=name,
+            base_url=base_url,
+            api_key=run.key if base_url == settings.base_url else None,
+            reply_mode=settings.reply_mode,
+            max_tokens=settings.max_tokens,
+            timeout_s=settings.timeout_s,
+            concurrency=settings.concurrency,
+        )
+        stack.push_async_callback(chat.aclose)
+        await chat.check()
+        ledger = stack.enter_context(Ledger(run.folder / LEDGER_FILE))
+        recorded = RecordedChat(chat, ledger)
+        model = Model(chat=recorded, profile=settings.effective_profile, tries=settings.tries)
+        yield OpenModel(model, recorded.counts)
+
+
+async def _start_embedded(stack: AsyncExitStack, settings: Settings) -> tuple[str, str]:
+    from ..providers.embedded import EmbeddedServer
+
+    server = EmbeddedServer(Path(settings.gguf) if settings.gguf else None)
+    await asyncio.to_thread(server.__enter__)
+    stack.callback(server.__exit__, None, None, None)
+    return server.base_url, server.model

@@ -1,0 +1,216 @@
+"""A rater's transition matrix, by any of the methods (arXiv 2510.23160, Section 3.1, App. C.1).
+
+raw         scores at their word
+hoc         the paper's: moments of a row and its two nearest neighbours, one matrix for both
+neighbours  the latent-class model of `latent_class`; how many neighbours to use and how far to believe them
+is
+            chosen by how well they predict ratings that they have not seen
+crossfit    the same T; in place of the neighbours a prediction from the row's own features, out of fold
+audited     the two-level model of `audit`, from second ratings of some rows
+auto        neighbours, together with features where given; audited where an audit is given and calls for it
+            auto and audited keep the raw scores where a flag of `trust` puts T in doubt: they do no harm
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from . import trust
+from .arrays import FloatArray, IntArray, check_in_range
+from .audit import Audit, fit_audited, self_agreement
+from .choice import Fit, Pool, choose_neighbours, fixed_choice, weigh_features
+from .correction import TransitionEstimate
+from .features import cross_predict
+from .latent_class import diagonal_start, fit_model, log_likelihood
+from .moments import match_moments, spectral_start, third_order
+from .neighbours import Neighbours
+from .patterns import count_patterns, duplicate_groups, independent_scores
+from .regions import jackknife, split_regions
+from .scale import NUM_SCORES
+from .threads import one_thread
+from .trust import Flag
+
+Method = Literal["auto", "neighbours", "crossfit", "audited", "hoc", "raw"]
+
+_NUMBERS_OF_NEIGHBOURS = (2, 3, 5, 10, 20)
+_DIAGONALS = (0.9, 0.7, 0.5)
+# standard errors by which audited ratings must agree more than the neighbours' model says
+_STANDARD_ERRORS = 3.0
+# copies that repeat errors are left out of the estimate already; a bias is what the correction removes
+_HARMLESS = frozenset({"repeated_errors", "biased"})
+
+
+def estimate_transition(
+    scores: IntArray,
+    neighbours: Neighbours,
+    *,
+    num_scores: int = NUM_SCORES,
+    rng: np.random.Generator,
+    method: Method = "auto",
+    features: FloatArray | None = None,
+    audit: Audit | None = None,
+) -> TransitionEstimate:
+    """Estimate T and the prior from scores (N,) in 0..num_scores-1 and nearest neighbours (N, k).
+
+    Twenty neighbours are best: near-duplicates among them never count. With fewer than two neighbours a row T
+    cannot be told from the prior, and the estimate abstains. Scores that never occur keep a row of T close to
+    the diagonal. `features` (N, F), for example embeddings of prompt and answer and their lengths, are what
+    `crossfit` needs, `audit` is what `audited` needs; `auto` uses what it is given. `rng` draws folds,
+    regions, a start of the fit and the tables of one check.
+
+    References: arXiv 2510.23160, Section 3.1; Zhu, Song and Liu, "Clusterability as an alternative to anchor
+    points when learning with noisy labels", arXiv 2102.05291.
+    """
+    check_in_range(scores, 0, num_scores - 1, name="score")
+    if len(neighbours.indices) != len(scores) or len(scores) == 0:
+        msg = (
+            f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected as many, not 0"
+        )
+        raise ValueError(msg)
+    for needs, given in (("crossfit", features), ("audited", audit)):
+        if method == needs and given is None:
+            msg = f"method {method!r} needs {'features' if needs == 'crossfit' else 'an audit'}, got none"
+            raise ValueError(msg)
+    if method == "raw":
+        return _taken_at_their_word(scores, num_scores, ())
+    if neighbours.indices.shape[1] < 2:
+        flag = Flag("no_neighbours", "Rows have fewer than two neighbours, so ratings cannot be checked.")
+        return _taken_at_their_word(scores, num_scores, (flag,))
+    with one_thread():
+        groups = duplicate_groups(neighbours)
+        views = independent_scores(scores, neighbours, groups)
+        numbers = [k for k in _NUMBERS_OF_NEIGHBOURS if k <= views.shape[1]]
+        pool = Pool(
+            scores,
+            neighbours,
+            groups,
+            views,
+            patterns={k: count_patterns(scores, views[:, :k], num_scores) for k in numbers},
+            observed=np.bincount(scores, minlength=num_scores) / len(scores),
+            prediction=None if features is None else cross_predict(features, scores, groups, rng),
+            second=None if audit is None else audit.spread(len(scores), num_scores),
+        )
+        return _by_moments(pool, rng) if method == "hoc" else _by_likelihood(pool, rng, method)
+
+
+def _taken_at_their_word(scores: IntArray, num_scores: int, flags: tuple[Flag, ...]) -> TransitionEstimate:
+    """T is the identity, the prior the observed shares."""
+    observed = np.bincount(scores, minlength=num_scores) / len(scores)
+    identity = np.eye(num_scores)
+    entropy = _entropy(observed)
+    return TransitionEstimate(
+        method="raw",
+        transition=identity,
+        standard_error=None,
+        prior=observed,
+        neighbour_matrix=identity,
+        binding=identity,
+        log_likelihood=-len(scores) * entropy,
+        k_fit=0,
+        k=0,
+        beta=0.0,
+        tilt=0.0,
+        prediction=None,
+        second=None,
+        gain=0.0,
+        entropy=entropy,
+        flags=flags,
+        abstains=True,
+    )
+
+
+def _by_moments(pool: Pool, rng: np.random.Generator) -> TransitionEstimate:
+    model = match_moments(third_order(pool.scores, pool.views, len(pool.observed)), pool.observed)
+    fit = fixed_choice(pool, model, 2)
+    flags = (*_doubts_of_neighbours(pool, fit, rng), *trust.odd_rows(model))
+    return _estimate(pool, fit, "hoc", flags, errors=None, abstains=False)
+
+
+def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> TransitionEstimate:
+    models = {}
+    for k, patterns in pool.patterns.items():
+        starts = [diagonal_start(pool.observed, diagonal) for diagonal in _DIAGONALS]
+        models[k] = fit_model(patterns, [*starts, spectral_start(patterns, rng)])
+    num_scores = len(pool.observed)
+    fit = choose_neighbours(pool, models, np.eye(num_scores))
+    regions = split_regions(pool.neighbours.indices, rng)
+    jackknifed = jackknife(pool.scores, pool.patterns[fit.k_fit], fit.model, regions)
+    flags = (
+        *_doubts_of_neighbours(pool, fit, rng),
+        *trust.unstable(list(models.values()), fit.model, jackknifed),
+        *trust.unbound(fit.model, jackknifed, pool.observed),
+        *trust.weak_signal(_gain(pool, fit), _entropy(pool.observed)),
+        *trust.odd_rows(fit.model),
+    )
+    used, errors = "neighbours", jackknifed if np.isfinite(jackknifed).all() else None
+    asked = method == "audited" or (method == "auto" and _audit_calls(pool, fit, flags))
+    if pool.second is not None and asked:
+        audited = fit_audited(pool.scores, pool.second, pool.patterns[fit.k_fit], fit.model)
+        fit = choose_neighbours(pool, {fit.k_fit: audited.model}, audited.binding)
+        # what puts the neighbours in doubt is what the audit settles
+        used, errors, flags = "audited", None, trust.odd_rows(fit.model)
+    if method in ("crossfit", "auto"):
+        fit = weigh_features(pool, fit, alone=method == "crossfit")
+        used = "crossfit" if method == "crossfit" else used
+    flags = (*trust.no_signal(_gain(pool, fit), _entropy(pool.observed)), *flags)
+    abstains = method in ("auto", "audited") and _serious(flags)
+    return _estimate(pool, fit, used, flags, errors=errors, abstains=abstains)
+
+
+def _doubts_of_neighbours(pool: Pool, fit: Fit, rng: np.random.Generator) -> tuple[Flag, ...]:
+    """Reasons not to believe that neighbours share a score and are rated independently."""
+    return (
+        *trust.low_rank(pool.patterns[max(pool.patterns)], rng),
+        *trust.misfit(third_order(pool.scores, pool.views, len(pool.observed)), fit.model, len(pool.scores)),
+        *trust.drift(pool.scores, pool.views),
+        *trust.repeated_errors(pool.scores, pool.groups, fit.model),
+    )
+
+
+def _audit_calls(pool: Pool, fit: Fit, flags: tuple[Flag, ...]) -> bool:
+    """Whether audited ratings agree better than the neighbours' model allows, or that model is in doubt."""
+    if pool.second is None:
+        return False
+    agree, implied, error = self_agreement(pool.scores, pool.second, fit.model)
+    return _serious(flags) or agree > implied + _STANDARD_ERRORS * error
+
+
+def _serious(flags: tuple[Flag, ...]) -> bool:
+    return any(flag.name not in _HARMLESS for flag in flags)
+
+
+def _gain(pool: Pool, fit: Fit) -> float:
+    """Nats gained per rating, less what fitting (K - 1)^2 free associations gains by chance."""
+    by_chance = (len(pool.observed) - 1) ** 2 / len(pool.scores)
+    return fit.predicted + _entropy(pool.observed) - by_chance
+
+
+def _entropy(shares: FloatArray) -> float:
+    used = shares[shares > 0]
+    return float(-(used * np.log(used)).sum())
+
+
+def _estimate(
+    pool: Pool, fit: Fit, method: str, flags: tuple[Flag, ...], *, errors: FloatArray | None, abstains: bool
+) -> TransitionEstimate:
+    return TransitionEstimate(
+        method=method,
+        transition=fit.model.own,
+        standard_error=errors,
+        prior=fit.model.prior,
+        neighbour_matrix=fit.model.neighbour,
+        binding=fit.binding,
+        log_likelihood=log_likelihood(fit.model, fit.binding, pool.patterns[fit.k_fit]),
+        k_fit=fit.k_fit,
+        k=fit.k,
+        beta=fit.beta,
+        tilt=fit.tilt,
+        prediction=pool.prediction,
+        second=pool.second,
+        gain=_gain(pool, fit),
+        entropy=_entropy(pool.observed),
+        flags=flags,
+        abstains=abstains,
+    )

@@ -1,0 +1,346 @@
+import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from entp.checkpoints import migrations
+from entp.checkpoints.migrations import (
+    GroupCommit,
+    Layout,
+    Migration,
+    migrate,
+    open_database,
+    transaction,
+)
+from entp.records.errors import RunFolderError
+
+ANIMALS = Migration("animals", "CREATE TABLE animals (name TEXT); INSERT INTO animals VALUES ('cat')")
+FARM = Layout(file="farm.db", tag="FARM", migrations=(ANIMALS,))
+ZOO = Layout(file="zoo.db", tag="ZOO1", migrations=(ANIMALS,))
+
+
+def grown(*more):
+    return Layout(file="farm.db", tag="FARM", migrations=(ANIMALS, *more))
+
+
+def names(connection):
+    return [name for (name,) in connection.execute("SELECT name FROM animals ORDER BY rowid")]
+
+
+def pragma(connection, name):
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+@pytest.fixture
+def farm(tmp_path):
+    path = tmp_path / "farm.db"
+    open_database(path, FARM).close()
+    return path
+
+
+def refusal(path, layout=FARM):
+    with pytest.raises(RunFolderError) as caught:
+        open_database(path, layout)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    assert caught.value.remedy
+    return text
+
+
+def test_a_new_file_gets_tag_version_and_settings(tmp_path):
+    connection = open_database(tmp_path / "farm.db", FARM)
+    assert pragma(connection, "application_id") == int.from_bytes(b"FARM", "big")
+    assert pragma(connection, "user_version") == 1
+    assert pragma(connection, "journal_mode") == "wal"
+    assert pragma(connection, "foreign_keys") == 1
+    assert pragma(connection, "busy_timeout") == 60_000
+    connection.close()
+
+
+@pytest.mark.parametrize(("synchronous", "number"), [("NORMAL", 1), ("FULL", 2)])
+def test_durability_is_the_callers_choice(farm, synchronous, number):
+    connection = open_database(farm, FARM, synchronous=synchronous)
+    assert pragma(connection, "synchronous") == number
+    connection.close()
+
+
+def test_only_new_migrations_are_applied(farm):
+    def rename(connection):
+        connection.execute("UPDATE animals SET name = name || 's'")
+
+    layout = grown(Migration("dog", "INSERT INTO animals VALUES ('dog')"), Migration("plural", rename))
+    for _ in range(2):
+        connection = open_database(farm, layout)
+        assert names(connection) == ["cats", "dogs"]
+        assert pragma(connection, "user_version") == 3
+        connection.close()
+
+
+def test_a_failed_migration_leaves_nothing_behind_and_can_be_mended(farm):
+    broken = Migration("half", "INSERT INTO animals VALUES ('cow'); INSERT INTO nowhere VALUES (1)")
+    dog = Migration("dog", "INSERT INTO animals VALUES ('dog')")
+    with pytest.raises(RunFolderError, match=r"migration 3 \(half\)"):
+        open_database(farm, grown(dog, broken))
+
+    connection = open_database(farm, grown(dog, Migration("half", "INSERT INTO animals VALUES ('hen')")))
+    assert names(connection) == ["cat", "dog", "hen"]
+    connection.close()
+
+
+def test_an_error_in_a_function_rolls_back_too(farm):
+    def change(connection):
+        connection.execute("INSERT INTO animals VALUES ('cow')")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        open_database(farm, grown(Migration("change", change)))
+    connection = open_database(farm, FARM)
+    assert names(connection) == ["cat"]
+    connection.close()
+
+
+def test_sql_is_split_at_the_ends_of_statements_only(tmp_path):
+    sql = """
+    CREATE TABLE animals (name TEXT); -- a comment; with a semicolon
+    CREATE TABLE log (line TEXT);
+    CREATE TRIGGER added AFTER INSERT ON animals BEGIN
+        INSERT INTO log VALUES (new.name); INSERT INTO log VALUES ('; done');
+    END;
+    INSERT INTO animals VALUES ('a;b')"""
+    connection = open_database(tmp_path / "farm.db", Layout("farm.db", "FARM", (Migration("all", sql),)))
+    assert names(connection) == ["a;b"]
+    assert connection.execute("SELECT line FROM log").fetchall() == [("a;b",), ("; done",)]
+    connection.close()
+
+
+def test_sql_that_does_not_end_is_an_error(tmp_path):
+    layout = Layout("farm.db", "FARM", (Migration("open", "CREATE TABLE animals (name TEXT DEFAULT 'x)"),))
+    with pytest.raises(RunFolderError, match=r"migration 1 \(open\)"):
+        open_database(tmp_path / "farm.db", layout)
+
+
+def test_another_kind_of_file_is_refused_as_it_was(farm):
+    before = farm.read_bytes()
+    assert "tag FARM, not ZOO1" in refusal(farm, ZOO)
+    assert farm.read_bytes() == before
+
+
+def test_a_file_of_another_program_is_refused_as_it_was(tmp_path):
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bookmarks (url TEXT)")
+    other.close()
+    before = path.read_bytes()
+    assert "is not ENTP's farm.db" in refusal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_with_a_version_but_no_tag_is_refused(tmp_path):
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA user_version = 1")
+    other.close()
+    assert "is not ENTP's farm.db" in refusal(path)
+
+
+def test_a_file_from_a_newer_entp_is_refused(farm):
+    open_database(farm, grown(Migration("dog", "INSERT INTO animals VALUES ('dog')"))).close()
+    text = refusal(farm)
+    assert "newer ENTP (version 2, this one knows 1)" in text
+    assert "upgrade" in text
+
+
+def test_what_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("a text, not a database\n" * 100)
+    assert "no SQLite file" in refusal(path)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    assert "folder exists" in refusal(tmp_path / "nowhere" / "farm.db")
+
+
+def test_many_may_create_a_file_at_once(tmp_path):
+    together = threading.Barrier(6)
+
+    def create(path):
+        together.wait()
+        connection = open_database(path, grown(Migration("dog", "INSERT INTO animals VALUES ('dog')")))
+        found = names(connection)
+        connection.close()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        for attempt in range(20):
+            assert list(pool.map(create, [tmp_path / f"{attempt}.db"] * 6)) == [["cat", "dog"]] * 6
+
+
+def test_the_write_ahead_log_waits_for_other_readers(tmp_path, monkeypatch):
+    path = tmp_path / "farm.db"
+    reader = sqlite3.connect(path, isolation_level=None)
+    migrate(reader, FARM)  # not in write-ahead mode, as when another process is just making it
+    reader.execute("BEGIN")
+    assert names(reader) == ["cat"]
+
+    monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0)
+    assert "another process" in refusal(path)
+
+    monkeypatch.undo()
+    monkeypatch.setattr(migrations.time, "sleep", lambda seconds: reader.rollback())
+    connection = open_database(path, FARM)
+    assert pragma(connection, "journal_mode") == "wal"
+    connection.close()
+    reader.close()
+
+
+def test_a_transaction_is_all_or_nothing(farm):
+    connection = open_database(farm, FARM)
+    with transaction(connection):
+        connection.execute("INSERT INTO animals VALUES ('dog')")
+    with pytest.raises(sqlite3.OperationalError), transaction(connection):
+        connection.executemany("INSERT INTO animals VALUES (?)", [("cow",), ("hen",)]).execute("nonsense")
+    assert names(connection) == ["cat", "dog"]
+    assert not connection.in_transaction
+    connection.close()
+
+
+def test_a_migration_that_finds_the_file_locked_says_so(farm, monkeypatch):
+    other = open_database(farm, FARM)
+    monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0.01)
+    with transaction(other):
+        assert "another process is writing" in refusal(farm, grown(Migration("dog", "DELETE FROM animals")))
+    other.close()
+
+
+def test_migrate_works_on_a_connection_of_ones_own():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, FARM)
+    assert names(connection) == ["cat"]
+    connection.close()
+
+
+class Farm:
+    """A group commit into the farm whose first write waits until `go` is set."""
+
+    def __init__(self, path, trouble=lambda name: None):
+        self.connection = open_database(path, FARM)
+        self.commits = 0
+        self.connection.set_trace_callback(self._count)
+        self.writing, self.go = threading.Event(), threading.Event()
+        self.trouble = trouble
+        self.group = GroupCommit(self.connection, self._write, path=path)
+
+    def _count(self, statement):
+        self.commits += statement == "COMMIT"
+
+    def _write(self, name):
+        self.writing.set()
+        assert self.go.wait(30)
+        self.connection.execute("INSERT INTO animals VALUES (?)", (name,))
+        self.trouble(name)
+
+
+def stored(path):
+    connection = sqlite3.connect(path)
+    found = names(connection)
+    connection.close()
+    return found
+
+
+def test_all_that_arrive_during_a_commit_share_the_next(farm):
+    async def run():
+        barn = Farm(farm)
+        first = asyncio.create_task(barn.group.add("first"))
+        await asyncio.to_thread(barn.writing.wait)
+        rest = [asyncio.create_task(barn.group.add(str(i))) for i in range(100)]
+        await asyncio.sleep(0)
+        assert stored(farm) == ["cat"]
+        barn.go.set()
+        await asyncio.gather(first, *rest)
+        assert stored(farm) == ["cat", "first", *map(str, range(100))]
+        assert barn.commits == 2
+        barn.group.close()
+
+    asyncio.run(run())
+
+
+def test_close_writes_what_is_waiting_and_then_refuses(farm):
+    async def run():
+        barn = Farm(farm)
+        adding = asyncio.gather(*(barn.group.add(name) for name in "abc"))
+        await asyncio.sleep(0)
+        barn.go.set()
+        barn.group.close()
+        assert stored(farm) == ["cat", "a", "b", "c"]
+        await adding
+        with pytest.raises(RunFolderError, match="closed"):
+            await barn.group.add("d")
+        barn.group.close()
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_caller_does_not_take_its_item_back(farm):
+    async def run():
+        barn = Farm(farm)
+        adding = [asyncio.create_task(barn.group.add(name)) for name in "ab"]
+        await asyncio.to_thread(barn.writing.wait)
+        adding[0].cancel()
+        barn.go.set()
+        await adding[1]
+        assert adding[0].cancelled()
+        barn.group.close()
+
+    asyncio.run(run())
+    assert stored(farm) == ["cat", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(ZeroDivisionError(), ZeroDivisionError), (sqlite3.DataError("odd"), RunFolderError)],
+)
+def test_a_failure_reaches_every_caller_and_the_next_group_is_written(farm, error, raised):
+    def trouble(name):
+        if name == "bad":
+            raise error
+
+    async def run():
+        barn = Farm(farm, trouble)
+        first = asyncio.create_task(barn.group.add("first"))
+        await asyncio.to_thread(barn.writing.wait)
+        both = asyncio.gather(barn.group.add("good"), barn.group.add("bad"), return_exceptions=True)
+        await asyncio.sleep(0)
+        barn.go.set()
+        await first
+        assert [type(outcome) for outcome in await both] == [raised, raised]
+        await barn.group.add("later")
+        barn.group.close()
+
+    asyncio.run(run())
+    assert stored(farm) == ["cat", "first", "later"]
+
+
+def test_callers_of_several_event_loops_are_woken(farm):
+    barn = Farm(farm)
+    barn.go.set()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: asyncio.run(barn.group.add(name)), "abcdefgh"))
+    barn.group.close()
+    assert sorted(stored(farm)) == ["a", "b", "c", "cat", "d", "e", "f", "g", "h"]
+
+
+def test_a_caller_whose_event_loop_is_gone_holds_nobody_up(farm):
+    barn = Farm(farm)
+    loop = asyncio.new_event_loop()
+    orphan = loop.create_task(barn.group.add("orphan"))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    orphan.cancel()
+    loop.run_until_complete(asyncio.gather(orphan, return_exceptions=True))
+    loop.close()
+    barn.go.set()
+    asyncio.run(barn.group.add("next"))
+    barn.group.close()
+    assert stored(farm) == ["cat", "orphan", "next"]
