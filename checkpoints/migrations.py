@@ -139,7 +139,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Ask until it is granted: SQLite does not apply the busy timeout to this change."""
+    """Ask until it is granted: of two that race for it SQLite refuses one at once, busy timeout or not."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "rater": "gpt-4o-mini",
     "model": EMBEDDED,
     "encoder": EMBEDDED,
-    "similarity": 0.8,
+    "similarity": 0.7,
     "budget": 2,
     "concurrency": 1,
 }

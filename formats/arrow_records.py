@@ -33,7 +33,8 @@ def read_parquet(path: Path, columns: Sequence[str], max_row_bytes: int) -> Iter
             wanted = _wanted(path, columns, file.schema_arrow.names)
             batches = file.iter_batches(batch_size=BATCH_ROWS, columns=wanted)
             yield from _numbered(str(path), batches, max_row_bytes)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        # names of columns that are not UTF-8 are found out while they are decoded
         raise _unreadable(path, "Parquet file", error) from error
 
 

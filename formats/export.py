@@ -65,9 +65,9 @@ def write_rows(path: Path, rows: Iterable[ExportRow], *, form: Form, overwrite: 
     """Write a training file: JSON Lines (.jsonl) or Parquet (.parquet) by its ending.
 
     The file appears under its name when it is complete and on disk; until then, and after a failure, whatever
-    stood there stays. The metadata is written as it is. A row that would not be read back with its id and
-    turns is refused and reported: turns out of order or blank, NUL or half surrogates, an id that is blank or
-    no short line, metadata under a key of a form or that is no JSON.
+    stood there stays. Metadata is written as it is (to Parquet as columns, see `write_parquet`). A row that
+    would not be read back with its id and turns is refused and reported: turns out of order or blank, NUL or
+    half surrogates, an id that is blank or no short line, metadata under a key of a form or that is no JSON.
 
     Raises PoolError where the file exists and `overwrite` is not given, for another ending, and where the
     file system refuses.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..checkpoints.ledger import Ledger
 from ..checkpoints.recorded_chat import Counts, RecordedChat
-from ..nodes.ask import Model
+from ..nodes.ask import ChatModel, Model
 from ..records.errors import UsageError
 from .run_folder import LEDGER_FILE, Run
 from .settings import EMBEDDED, Settings
@@ -41,17 +41,28 @@ def resolved_model(settings: Settings, key: str | None) -> str:
 @asynccontextmanager
 async def open_model(run: Run) -> AsyncIterator[OpenModel]:
     """The chat model of a run, every call recorded; an embedded server starts and stops with it."""
+    settings = run.settings
+    async with open_chat(settings, run.key) as chat:
+        with Ledger(run.folder / LEDGER_FILE) as ledger:
+            recorded = RecordedChat(chat, ledger)
+            model = Model(chat=recorded, profile=settings.effective_profile, tries=settings.tries)
+            yield OpenModel(model, recorded.counts)
+
+
+@asynccontextmanager
+async def open_chat(settings: Settings, key: str | None) -> AsyncIterator[ChatModel]:
+    """The chat model that the settings ask for, checked: reachable, the key accepted, the model there."""
     from ..providers.chat import OpenAIChat
 
-    settings = run.settings
     async with AsyncExitStack() as stack:
-        base_url, name = settings.base_url, resolved_model(settings, run.key)
+        base_url, name, api_key = settings.base_url, resolved_model(settings, key), key
         if name == EMBEDDED:
             base_url, name = await _start_embedded(stack, settings)
+            api_key = None
         chat = OpenAIChat(
             model=name,
             base_url=base_url,
-            api_key=run.key if base_url == settings.base_url else None,
+            api_key=api_key,
             reply_mode=settings.reply_mode,
             max_tokens=settings.max_tokens,
             timeout_s=settings.timeout_s,
@@ -59,16 +70,14 @@ async def open_model(run: Run) -> AsyncIterator[OpenModel]:
         )
         stack.push_async_callback(chat.aclose)
         await chat.check()
-        ledger = stack.enter_context(Ledger(run.folder / LEDGER_FILE))
-        recorded = RecordedChat(chat, ledger)
-        model = Model(chat=recorded, profile=settings.effective_profile, tries=settings.tries)
-        yield OpenModel(model, recorded.counts)
+        yield chat
 
 
 async def _start_embedded(stack: AsyncExitStack, settings: Settings) -> tuple[str, str]:
     from ..providers.embedded import EmbeddedServer
 
     server = EmbeddedServer(Path(settings.gguf) if settings.gguf else None)
+    # loading takes a second, in which the event loop should not stand still
     await asyncio.to_thread(server.__enter__)
     stack.callback(server.__exit__, None, None, None)
     return server.base_url, server.model

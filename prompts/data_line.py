@@ -18,8 +18,7 @@ _ESCAPED = re.compile(
       [\x7f-\x9f\u2028\u2029]                        # control characters and line separators
     | [\ud800-\udfff]                                # half a surrogate pair: has no UTF-8 form
     | [<\[]  (?= [|\uff5c] )                         # <|im_start|>  [|system|]  and with DeepSeek's wide bar
-    | <      (?= /? [\w:\u2581-]+ [|\uff5c]? > )     # <s>  </think>  <start_of_turn>  <turn|>
-    | <      (?= < /? \w+ >> )                       # <<SYS>>  <</SYS>>
+    | <      (?= /? [\w:\u2581-]+ [|\uff5c]? > )     # <s>  </think>  <turn|>  <<SYS>>
     | \[     (?= /?@? \w{,30} ([A-Z]{2}|_) \w{,30} @?\] ) # [INST]  [/TOOL_RESULTS]  [gMASK]  [@BOS@]
     | \[     (?= unused\d+ \] )                      # [unused7]
     | [\[\]] (?= ~!?b[\[\]] | !?[dep]~\[ )           # ]~b]  [e~[  and their like (MiniMax)

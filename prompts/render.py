@@ -59,5 +59,7 @@ def _text(profile: Profile, name: str) -> str:
 @cache
 def templates_hash(profile: Profile) -> str:
     """One hash of all texts of a profile: what a fusion depends on."""
-    names = sorted(file.name for file in (files(__package__) / profile).iterdir() if file.name.endswith(".txt"))
+    names = sorted(
+        file.name for file in (files(__package__) / profile).iterdir() if file.name.endswith(".txt")
+    )
     return tagged_hash("templates", [_text(profile, name.removesuffix(".txt")) for name in names])

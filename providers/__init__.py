@@ -1,1 +1,1 @@
-"""Room."""
+"""The only code that knows a vendor: the chat model, the embedded model server, the encoders."""

@@ -73,22 +73,26 @@ def fixed_choice(pool: Pool, model: Model, k: int) -> Fit:
     return Fit(model, identity, k, k, 1.0, 0.0, _predict(model, identity, pool.patterns[k], 1.0))
 
 
-def weigh_features(pool: Pool, fit: Fit, *, alone: bool) -> Fit:
-    """The same with the features' prediction weighed in, beside the neighbours or, `alone`, for them."""
-    prediction = pool.prediction
-    if prediction is None:
-        return fit
-    patterns, model = pool.patterns[fit.k], fit.model
-    best = replace(fit, predicted=-np.inf)
-    for beta in (0.0,) if alone else (0.0, *_TEMPERATURES):
-        of_pattern = believed(model.prior, model.neighbour, fit.binding, patterns, beta)
-        classes = of_pattern[patterns.pattern_of]
-        for tilt in _TILTS:
-            rated = tilted(classes, tilt, prediction) @ model.own
-            predicted = float(np.log(rated[np.arange(len(rated)), pool.scores]).mean())
-            if predicted > best.predicted:
-                best = replace(best, beta=beta, tilt=tilt, predicted=predicted)
-    return best
+def features_alone(pool: Pool, model: Model, tilt: float, prediction: FloatArray) -> Fit:
+    """A model used with the features' prediction and no neighbours at all."""
+    k = min(pool.patterns)
+    fit = Fit(model, np.eye(len(model.prior)), k, k, 0.0, tilt, 0.0)
+    return replace(fit, predicted=_predict_tilted(pool, fit, prediction))
+
+
+def weigh_features(pool: Pool, fit: Fit, prediction: FloatArray) -> Fit:
+    """The same with the features' prediction (N,) weighed in beside the neighbours."""
+    tried = [replace(fit, beta=beta, tilt=tilt) for beta in (0.0, *_TEMPERATURES) for tilt in _TILTS]
+    values = [_predict_tilted(pool, candidate, prediction) for candidate in tried]
+    best = int(np.argmax(values))
+    return replace(tried[best], predicted=values[best])
+
+
+def _predict_tilted(pool: Pool, fit: Fit, prediction: FloatArray) -> float:
+    model, patterns = fit.model, pool.patterns[fit.k]
+    of_pattern = believed(model.prior, model.neighbour, fit.binding, patterns, fit.beta)
+    rated = tilted(of_pattern[patterns.pattern_of], fit.tilt, prediction) @ model.own
+    return float(np.log(rated[np.arange(len(rated)), pool.scores]).mean())
 
 
 def _predict(model: Model, binding: FloatArray, patterns: Patterns, beta: float) -> float:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import FloatArray, IntArray
+from .latent_class import Model
+from .patterns import MISSING
 
 _FOLDS = 5
 # shrinkage, in mean squared lengths of a feature column
 _SHRINKAGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _ROWS_AT_ONCE = 8192
+# scores in hand may all be alike; nothing may be exactly zero
+_LEAST_VARIANCE = 1e-2
+_LEAST_SHARE = 1e-9
 
 
 def cross_predict(
@@ -41,6 +46,39 @@ def cross_predict(
             best, best_error = predicted, error
     spread = best.std()
     return (best - best.mean()) / spread if spread > 0 else best
+
+
+def blend_with_prediction(
+    scores: IntArray, prediction: FloatArray, second: IntArray | None, num_scores: int
+) -> tuple[Model, float]:
+    """A model of own scores and `prediction` (N,) alone, and the tilt with which the prediction enters.
+
+    True scores scatter around the prediction, ratings around true scores, both normally. What the
+    prediction leaves unexplained is the sum of the two; second scores (N,), MISSING where there is none,
+    tell the raters' part of it, half the mean squared difference of two ratings. Without them each is taken
+    for half: the corrected score then lies midway between rating and prediction. Such a T is an assumption
+    about the rater, not a finding. `prior` is that of a row with average features.
+    """
+    centre = scores.mean()
+    slope = float(((scores - centre) * prediction).mean())
+    unexplained = max(float(scores.var()) - slope**2, _LEAST_VARIANCE)
+    error = unexplained / 2
+    if second is not None and (second != MISSING).any():
+        audited = second != MISSING
+        error = float(((scores[audited] - second[audited]) ** 2).mean()) / 2
+    error = min(max(error, 0.05 * unexplained), 0.95 * unexplained)
+    true = np.arange(num_scores)
+    prior = _normal_rows(np.array([centre]), unexplained - error, num_scores)[0]
+    own = _normal_rows(true, error, num_scores)
+    return Model(prior, own, own), slope / (unexplained - error)
+
+
+def _normal_rows(centres: FloatArray | IntArray, variance: float, num_scores: int) -> FloatArray:
+    """Rows of probabilities of the scores, normal around each centre."""
+    squares = (np.arange(num_scores) - centres[:, None]) ** 2
+    rows = np.exp(-(squares - squares.min(axis=1, keepdims=True)) / (2 * variance)) + _LEAST_SHARE
+    out: FloatArray = rows / rows.sum(axis=1, keepdims=True)
+    return out
 
 
 def _moments(columns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:

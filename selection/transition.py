@@ -5,7 +5,7 @@ hoc         the paper's: moments of a row and its two nearest neighbours, one ma
 neighbours  the latent-class model of `latent_class`; how many neighbours to use and how far to believe them
 is
             chosen by how well they predict ratings that they have not seen
-crossfit    the same T; in place of the neighbours a prediction from the row's own features, out of fold
+crossfit    no neighbours: the rating and a prediction of it from the row's own features, out of fold
 audited     the two-level model of `audit`, from second ratings of some rows
 auto        neighbours, together with features where given; audited where an audit is given and calls for it
             auto and audited keep the raw scores where a flag of `trust` puts T in doubt: they do no harm
@@ -20,9 +20,9 @@ import numpy as np
 from . import trust
 from .arrays import FloatArray, IntArray, check_in_range
 from .audit import Audit, fit_audited, self_agreement
-from .choice import Fit, Pool, choose_neighbours, fixed_choice, weigh_features
+from .choice import Fit, Pool, choose_neighbours, features_alone, fixed_choice, weigh_features
 from .correction import TransitionEstimate
-from .features import cross_predict
+from .features import blend_with_prediction, cross_predict
 from .latent_class import diagonal_start, fit_model, log_likelihood
 from .moments import match_moments, spectral_start, third_order
 from .neighbours import Neighbours
@@ -92,7 +92,9 @@ def estimate_transition(
             prediction=None if features is None else cross_predict(features, scores, groups, rng),
             second=None if audit is None else audit.spread(len(scores), num_scores),
         )
-        return _by_moments(pool, rng) if method == "hoc" else _by_likelihood(pool, rng, method)
+        if method == "hoc":
+            return _by_moments(pool, rng)
+        return _by_features(pool) if method == "crossfit" else _by_likelihood(pool, rng, method)
 
 
 def _taken_at_their_word(scores: IntArray, num_scores: int, flags: tuple[Flag, ...]) -> TransitionEstimate:
@@ -128,6 +130,14 @@ def _by_moments(pool: Pool, rng: np.random.Generator) -> TransitionEstimate:
     return _estimate(pool, fit, "hoc", flags, errors=None, abstains=False)
 
 
+def _by_features(pool: Pool) -> TransitionEstimate:
+    prediction = np.zeros(len(pool.scores)) if pool.prediction is None else pool.prediction
+    model, tilt = blend_with_prediction(pool.scores, prediction, pool.second, len(pool.observed))
+    fit = features_alone(pool, model, tilt, prediction)
+    flags = trust.no_signal(_gain(pool, fit), _entropy(pool.observed))
+    return _estimate(pool, fit, "crossfit", flags, errors=None, abstains=False)
+
+
 def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> TransitionEstimate:
     models = {}
     for k, patterns in pool.patterns.items():
@@ -151,9 +161,8 @@ def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> Tran
         fit = choose_neighbours(pool, {fit.k_fit: audited.model}, audited.binding)
         # what puts the neighbours in doubt is what the audit settles
         used, errors, flags = "audited", None, trust.odd_rows(fit.model)
-    if method in ("crossfit", "auto"):
-        fit = weigh_features(pool, fit, alone=method == "crossfit")
-        used = "crossfit" if method == "crossfit" else used
+    if method == "auto" and pool.prediction is not None:
+        fit = weigh_features(pool, fit, pool.prediction)
     flags = (*trust.no_signal(_gain(pool, fit), _entropy(pool.observed)), *flags)
     abstains = method in ("auto", "audited") and _serious(flags)
     return _estimate(pool, fit, used, flags, errors=errors, abstains=abstains)

@@ -58,14 +58,14 @@ def weak_signal(gain: float, entropy: float) -> tuple[Flag, ...]:
     return (
         Flag(
             "weak_signal",
-            f"Neighbours explain {100 * share:.0f} % of the spread of ratings: a poor rater, or rows that lie in "
-            "the wrong place; only an audit can tell.",
+            f"Neighbours explain {100 * share:.0f} % of the spread of ratings: a poor rater, or rows "
+            "that lie in the wrong place; only an audit can tell.",
         ),
     )
 
 
 def unbound(model: Model, errors: FloatArray, observed: FloatArray) -> tuple[Flag, ...]:
-    """Part of T is what rows would show that do not belong where they lie, and correcting those would do harm.
+    """Part of T is what rows show that do not belong where they lie, and correcting those would do harm.
 
     A share s of such rows turns T into (1 - s) T + s q, with q the shares of all ratings. The largest s
     that fits is the least favourable reading; harm is what the correction then loses against the raw
@@ -85,8 +85,8 @@ def unbound(model: Model, errors: FloatArray, observed: FloatArray) -> tuple[Fla
     return (
         Flag(
             "unbound",
-            f"Up to {100 * share:.0f} % of rows may not share their neighbours' score, and the correction would "
-            "spoil them; only an audit can tell.",
+            f"Up to {100 * share:.0f} % of rows may not share their neighbours' score, and the correction "
+            "would spoil them; only an audit can tell.",
         ),
     )
 

@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -177,22 +178,46 @@ def test_many_may_create_a_file_at_once(tmp_path):
             assert list(pool.map(create, [tmp_path / f"{attempt}.db"] * 6)) == [["cat", "dog"]] * 6
 
 
-def test_the_write_ahead_log_waits_for_other_readers(tmp_path, monkeypatch):
-    path = tmp_path / "farm.db"
-    reader = sqlite3.connect(path, isolation_level=None)
-    migrate(reader, FARM)  # not in write-ahead mode, as when another process is just making it
-    reader.execute("BEGIN")
-    assert names(reader) == ["cat"]
+class Contended(sqlite3.Connection):
+    """A connection whose first changes to the write-ahead log are refused, as in a race of two processes."""
 
-    monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0)
-    assert "another process" in refusal(path)
+    refusals = 2
+    code = sqlite3.SQLITE_BUSY
 
-    monkeypatch.undo()
-    monkeypatch.setattr(migrations.time, "sleep", lambda seconds: reader.rollback())
-    connection = open_database(path, FARM)
+    def execute(self, sql, *parameters):
+        if "journal_mode" in sql and self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("not now")
+            error.sqlite_errorcode = self.code
+            raise error
+        return super().execute(sql, *parameters)
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Opens contended connections; the list of the waits that this causes, which take no time."""
+    waits = []
+    monkeypatch.setattr(migrations.sqlite3, "connect", functools.partial(sqlite3.connect, factory=Contended))
+    monkeypatch.setattr(migrations.time, "sleep", waits.append)
+    return waits
+
+
+def test_a_race_for_the_write_ahead_log_is_waited_out(tmp_path, waits):
+    connection = open_database(tmp_path / "farm.db", FARM)
     assert pragma(connection, "journal_mode") == "wal"
+    assert len(waits) == 2
     connection.close()
-    reader.close()
+
+
+def test_the_wait_for_the_write_ahead_log_ends(tmp_path, waits, monkeypatch):
+    monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0)
+    assert "another process" in refusal(tmp_path / "farm.db")
+
+
+def test_other_trouble_with_the_write_ahead_log_is_not_waited_for(tmp_path, waits, monkeypatch):
+    monkeypatch.setattr(Contended, "code", sqlite3.SQLITE_FULL)
+    assert "free some space" in refusal(tmp_path / "farm.db")
+    assert waits == []
 
 
 def test_a_transaction_is_all_or_nothing(farm):

@@ -16,10 +16,14 @@ PRIOR = np.array([0.08, 0.17, 0.25, 0.25, 0.18, 0.07])
 
 @dataclass(frozen=True)
 class Truth:
-    """Rows of topics; the rows of a topic share a true score, and each row's neighbours are of its topic."""
+    """Rows of topics; the rows of a topic share a true score, and each row's neighbours are of its topic.
+
+    `second` are ratings of all rows by the same rater, drawn anew.
+    """
 
     true: NDArray[np.int64]
     scores: NDArray[np.int64]
+    second: NDArray[np.int64]
     neighbours: Neighbours
 
 
@@ -52,13 +56,18 @@ def make_truth(
     seed: int = 0,
     prior: NDArray[Any] | None = None,
     strangers: float = 0.0,
+    redrawn: float = 0.0,
     k: int = 10,
 ) -> Truth:
-    """`strangers`: the share of neighbours drawn from the whole pool, whatever their topic."""
+    """`strangers`: the share of neighbours drawn from the whole pool, whatever their topic.
+
+    `redrawn`: the share of rows that do not have their topic's score.
+    """
     rng = np.random.default_rng(seed)
     prior = PRIOR if prior is None else prior
     topic = np.arange(num_rows) // 40
     true = rng.choice(len(prior), size=topic[-1] + 1, p=prior)[topic]
+    true = np.where(rng.random(num_rows) < redrawn, rng.choice(len(prior), size=num_rows, p=prior), true)
     first = topic * 40
     size = np.minimum(first + 40, num_rows) - first
     indices = first[:, None] + rng.integers(0, 1 << 40, (num_rows, k)) % size[:, None]
@@ -67,7 +76,8 @@ def make_truth(
     own = indices == np.arange(num_rows)[:, None]
     indices = np.where(own, (indices + 1) % num_rows, indices)
     similarities = np.full((num_rows, k), 0.5, dtype=np.float32)
-    return Truth(true, rate(true, matrix, rng), Neighbours(indices, similarities))
+    scores, second = rate(true, matrix, rng), rate(true, matrix, rng)
+    return Truth(true, scores, second, Neighbours(indices, similarities))
 
 
 def unit_rows(shape: tuple[int, int], seed: int) -> NDArray[np.float32]:

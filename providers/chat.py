@@ -1,0 +1,292 @@
+"""The chat model: langchain-openai against any server that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from ..records.calls import ChatReply, ChatRequest, Usage
+from ..records.conversation import to_json
+from ..records.errors import (
+    AccessRefused,
+    ModelError,
+    ModelMissing,
+    RequestRefused,
+    ServerUnavailable,
+    UsageError,
+)
+from .failures import Server, read_failure, safe_cause
+
+if TYPE_CHECKING:
+    import openai
+    from langchain_core.messages import AIMessage
+    from langchain_openai import ChatOpenAI
+
+ReplyMode: TypeAlias = Literal["json_schema", "json_object", "plain"]
+
+_OPENAI_URL = "https://api.openai.com/v1"
+_NO_KEY = "none"  # the client insists on a key; servers that want none ignore it
+_CONNECT_TIMEOUT_S = 15.0
+_LIST_TIMEOUT_S = 30.0
+_LONGEST_ASKED_WAIT_S = 300.0
+_BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
+_NAMES_SHOWN = 8
+
+_FINISH_REASONS: dict[str, Literal["stop", "length", "content_filter", "other"]] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+}
+# the only headers that leave: the client would add those of OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and the like
+_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+)
+_OWN_HEADERS = "x-stainless-"  # the client reads one of these back from the request it sent
+# what langchain-openai raises over a body that is no reply of such a server
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """What belongs to one event loop."""
+
+    model: ChatOpenAI
+    http: openai.DefaultAsyncHttpxClient
+    slots: asyncio.Semaphore
+
+
+class OpenAIChat:
+    """A chat model behind an OpenAI-compatible server.
+
+    `base_url` None is OpenAI's own server. `reply_mode` is how JSON is asked for: `json_schema` binds the reply to
+    the request's schema, `json_object` to any JSON object, `plain` to nothing. `max_tokens` bounds a reply.
+    `timeout_s` bounds one try, from sending to the last byte. At most `concurrency` requests are in flight at a time.
+    A request that found the server unavailable is sent up to `retries` times more, after a growing wait or the one
+    that the server asks for; `sleep` is what waits.
+
+    No environment variable has any effect. One event loop at a time: call `aclose` before its end.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        reply_mode: ReplyMode = "json_schema",
+        max_tokens: int | None = None,
+        timeout_s: float = 600,
+        concurrency: int = 32,
+        retries: int = 5,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._server = Server(_checked_url(base_url or _OPENAI_URL), model, _checked_key(api_key))
+        self._reply_mode = reply_mode
+        self._max_tokens = max_tokens
+        self._timeout_s = timeout_s
+        self._concurrency = concurrency
+        self._retries = retries
+        self._sleep = sleep
+        self._connection: _Connection | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of this provider shapes an answer, for the key of a call."""
+        return {
+            "model": self._server.model,
+            "max_tokens": self._max_tokens,
+            "reply_mode": self._reply_mode,
+        }
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Send a request and hand back what came, unread: the text may be cut off or fit no schema.
+
+        A refusal is a reply whose text is the refusal. Raises a ModelError where there is no reply.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(ServerUnavailable),
+            stop=stop_after_attempt(1 + self._retries),
+            wait=_wait_s,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._try, request)
+
+    async def check(self) -> None:
+        """Ask the server for its list of models: does it answer, take the key, and know the model?
+
+        A server that keeps no list passes. Raises AccessRefused, ModelMissing or ServerUnavailable, without retries.
+        """
+        try:
+            names = await self._offered()
+        except (ModelMissing, RequestRefused):
+            return
+        model = self._server.model
+        # Ollama lists the full name of what it also knows by a short one
+        if names and not {model, f"{model}:latest"} & set(names):
+            message = f"model {model!r} is not known at {self._server.address}"
+            raise ModelMissing(message, _offer(names))
+
+    async def aclose(self) -> None:
+        """Close the connections. The next call opens new ones, in another event loop if need be."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.http.aclose()
+
+    async def _try(self, request: ChatRequest) -> ChatReply:
+        import openai
+        from langsmith import tracing_context
+
+        connection = self._opened()
+        async with connection.slots:
+            started = time.monotonic()
+            try:
+                with tracing_context(enabled=False):
+                    async with asyncio.timeout(self._timeout_s):
+                        message = await connection.model.ainvoke(
+                            to_json(request.messages),
+                            # without the callbacks of a graph around it, which may send texts elsewhere
+                            {"callbacks": []},
+                            temperature=request.temperature,
+                            extra_body=self._body(request),
+                        )
+                return _read_reply(message, time.monotonic() - started)
+            except (openai.OpenAIError, OSError, *_MALFORMED) as error:
+                failed = error
+        failure = read_failure(failed, self._server)
+        if isinstance(failure, ModelMissing):
+            failure.remedy = await self._offer_if_known()
+        raise failure from safe_cause(failed, self._server)
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        """What goes into the request's body beside messages and temperature.
+
+        Given to langchain-openai under its own names, the reply's format makes the client raise, and lose the text,
+        where a reply was cut off, and the most tokens get a name that only OpenAI knows.
+        """
+        body: dict[str, Any] = {}
+        if self._max_tokens is not None:
+            host = urlsplit(self._server.url).hostname or ""
+            new_name = host.endswith((".openai.com", ".azure.com"))
+            body["max_completion_tokens" if new_name else "max_tokens"] = self._max_tokens
+        if self._reply_mode == "json_schema":
+            schema = {"name": request.operator, "schema": request.reply_schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif self._reply_mode == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+    async def _offered(self) -> list[str]:
+        """The names of the models that the server lists."""
+        import openai
+
+        client = self._opened().model.root_async_client
+        try:
+            page = await client.models.list(timeout=_LIST_TIMEOUT_S)
+            return [str(model.id) for model in page.data or ()]
+        except (openai.OpenAIError, OSError, *_MALFORMED) as error:
+            failed = error
+        raise read_failure(failed, self._server) from safe_cause(failed, self._server)
+
+    async def _offer_if_known(self) -> str:
+        try:
+            return _offer(await self._offered())
+        except ModelError:
+            return _offer([])
+
+    def _opened(self) -> _Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> _Connection:
+        import openai
+        from langchain_openai import ChatOpenAI
+        from pydantic import SecretStr
+
+        key = self._server.key or _NO_KEY
+
+        async def send_only_ours(request: Any) -> None:
+            for name in list(request.headers):
+                if name not in _HEADERS and not name.startswith(_OWN_HEADERS):
+                    del request.headers[name]
+            request.headers["authorization"] = f"Bearer {key}"
+
+        timeout = openai.Timeout(self._timeout_s, connect=min(_CONNECT_TIMEOUT_S, self._timeout_s))
+        http = openai.DefaultAsyncHttpxClient(
+            # no proxies from the environment, and the key goes to this server only
+            trust_env=False,
+            follow_redirects=False,
+            event_hooks={"request": [send_only_ours]},
+        )
+        model = ChatOpenAI(
+            model=self._server.model,
+            base_url=self._server.url,
+            api_key=SecretStr(key),
+            timeout=timeout,
+            max_retries=0,
+            http_async_client=http,
+            # each of these has another default where some variable of the environment says so
+            http_client=openai.DefaultHttpxClient(trust_env=False),
+            http_socket_options=(),
+            openai_proxy=None,
+            output_version="v0",
+            use_responses_api=False,
+            cache=False,
+            disable_streaming=True,
+        )
+        return _Connection(model, http, asyncio.Semaphore(self._concurrency))
+
+
+def _read_reply(message: AIMessage, latency_s: float) -> ChatReply:
+    tokens = message.usage_metadata
+    usage = Usage()
+    if tokens is not None:
+        usage = Usage(prompt_tokens=tokens["input_tokens"], completion_tokens=tokens["output_tokens"])
+    refusal = message.additional_kwargs.get("refusal")
+    if refusal:
+        return ChatReply(text=str(refusal), finish_reason="refusal", usage=usage, latency_s=latency_s)
+    finish_reason = _FINISH_REASONS.get(message.response_metadata.get("finish_reason", ""), "other")
+    return ChatReply(text=str(message.text), finish_reason=finish_reason, usage=usage, latency_s=latency_s)
+
+
+def _wait_s(state: RetryCallState) -> float:
+    """How long to wait before the next try: as long as the server asked for, else longer every time."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_s if isinstance(error, ServerUnavailable) else None
+    return _BACK_OFF(state) if asked is None else min(asked, _LONGEST_ASKED_WAIT_S)
+
+
+def _offer(names: list[str]) -> str:
+    """What to do about a model that the server does not know."""
+    if not names:
+        return "check the model's name and the server's address (it often ends in /v1)"
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"choose one of those it offers: {', '.join(sorted(names)[:_NAMES_SHOWN])}{more}"
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = f"the model server's address {url!r} is no address"
+        raise UsageError(message, "give one such as http://localhost:8000/v1")
+    return url
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        message = "the key holds a space, a line break or another character that no key has"
+        raise AccessRefused(message, "give the key alone, in OPENAI_API_KEY or with --key-file")
+    return key

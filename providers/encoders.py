@@ -1,0 +1,173 @@
+"""Encoders: texts to unit vectors, through sentence-transformers.
+
+Any model that sentence-transformers can load is an encoder, by name or by folder. The embedded one is a static
+table of word vectors that comes inside the `wordllama` package: no download, no transformer, hundreds of texts a
+second on one core.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records.errors import EntpError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+EMBEDDED_ENCODER = "embedded"
+
+_TABLE = "wordllama/weights/l2_supercat_256.safetensors"
+_TOKENIZER = "wordllama/tokenizers/l2_supercat_tokenizer_config.json"
+_INSTALL = "run pip install 'entp[embedded]'"
+_HUB_TIMEOUT_S = 10
+_REASON_LENGTH = 200
+
+
+class Encoder:
+    """One sentence-transformers model, as `open_encoder` opened it.
+
+    `name` is what it was opened by; `dimensions` is d, the length of its vectors.
+    """
+
+    def __init__(self, name: str, model: SentenceTransformer) -> None:
+        self.name = name
+        self._model = model
+        self.dimensions = int(model.get_embedding_dimension() or 0)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_size: int = 64,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Encode `texts` into an array of shape (N, d) whose rows have length one, in the order of `texts`.
+
+        `on_progress` is called after each batch with the number of texts done so far. The same texts give the same
+        array on the same machine. Characters that UTF-8 cannot carry (lone surrogates) are read as `?`.
+
+        Raises EntpError where a text has no direction: the encoder finds no token in it, as in an empty text.
+        """
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        # texts of like length share a batch, so that little is padded; the longest first, to run out of memory early
+        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            vectors[batch] = self._encode_batch([texts[position] for position in batch], batch)
+            if on_progress is not None:
+                on_progress(start + len(batch))
+        return vectors
+
+    def _encode_batch(self, texts: list[str], positions: list[int]) -> NDArray[np.float32]:
+        readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        with _quiet():
+            raw = self._model.encode(readable, batch_size=len(readable), show_progress_bar=False)
+        vectors = np.asarray(raw, dtype=np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        without = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+        if without.size:
+            first = int(without[0])
+            message = f"encoder {self.name}: text {positions[first]} has no vector (it begins {texts[first][:40]!r})"
+            raise EntpError(message, "leave rows without readable text out of the pool")
+        return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def open_encoder(name: str) -> Encoder:
+    """Open an encoder: `embedded`, the name of a model on the Hugging Face hub, or a model's folder.
+
+    A GPU is used where torch sees one. A model that was not made for sentence-transformers is given mean pooling, as
+    sentence-transformers does. Raises EntpError where there is no such model or it can be neither downloaded nor
+    found in the cache.
+    """
+    with _quiet():
+        if name == EMBEDDED_ENCODER:
+            return Encoder(name, _load_embedded())
+        try:
+            return Encoder(name, _load_named(name))
+        except Exception as error:  # loading runs three libraries, which share no error type
+            reason = " ".join(str(error).split())[:_REASON_LENGTH] or type(error).__name__
+            message = f"encoder {name!r} cannot be loaded: {reason}"
+            remedy = f"check the name and the network, or take the encoder {EMBEDDED_ENCODER!r}, which needs neither"
+            raise EntpError(message, remedy) from error
+
+
+def _load_named(name: str) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(name, local_files_only=not (Path(name).is_dir() or _hub_answers(name)))
+
+
+def _hub_answers(name: str) -> bool:
+    """Whether the hub can be reached. The loader would find out too, but takes more than a minute to give up."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().model_info(name, timeout=_HUB_TIMEOUT_S)
+    except HfHubHTTPError:
+        return True  # it answered; the loader says what is wrong
+    except Exception:  # the hub client has changed its HTTP library, and with it these errors, more than once
+        return False
+    return True
+
+
+def _load_embedded() -> SentenceTransformer:
+    table, tokens = _embedded_file(_TABLE), _embedded_file(_TOKENIZER)
+    from safetensors.numpy import load_file
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokens))
+    # the file asks for batches of one length, and a padding token would count as a word in the mean
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    weights = load_file(table)["embedding.weight"].astype(np.float32)
+    return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)])
+
+
+def _embedded_file(path: str) -> Path:
+    """A file of the `wordllama` package, found without importing the package."""
+    try:
+        package = distribution("wordllama")
+    except PackageNotFoundError as error:
+        message = f"encoder {EMBEDDED_ENCODER!r} is not installed (no package wordllama)"
+        raise EntpError(message, _INSTALL) from error
+    found = Path(str(package.locate_file(path)))
+    if not found.is_file():
+        message = f"encoder {EMBEDDED_ENCODER!r}: wordllama {package.version} has no file {path}"
+        raise EntpError(message, _INSTALL)
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' warnings, log lines and progress bars off the terminal."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    loggers = [
+        logging.getLogger(name) for name in ("sentence_transformers", "transformers", "huggingface_hub")
+    ]
+    levels = [logger.level for logger in loggers]
+    bars_were_on = not are_progress_bars_disabled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        disable_progress_bars()
+        try:
+            yield
+        finally:
+            if bars_were_on:
+                enable_progress_bars()
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

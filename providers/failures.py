@@ -1,0 +1,132 @@
+"""What goes wrong at a model server, read as the errors of records/errors.py: in one line, and without the key."""
+
+from __future__ import annotations
+
+import math
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..records.errors import AccessRefused, ModelError, ModelMissing, RequestRefused, ServerUnavailable
+
+if TYPE_CHECKING:
+    import openai
+
+NOT_FOUND = 404
+_PAYMENT_REQUIRED = 402
+_UNAUTHORIZED = 401
+_TRANSIENT = frozenset({408, 409, 425, 429})
+_SERVER_ERRORS = 500
+_NO_QUOTA = "insufficient_quota"
+_NO_MODEL = "model_not_found"
+
+_GIVE_KEY = "give a key that is valid there, in OPENAI_API_KEY or with --key-file"
+_TOP_UP = "add credit to the account, or use another key or server"
+_CHECK_ADDRESS = "check that the server is running and that its address is right (it often ends in /v1)"
+_LATER = "the server may recover: run again, with fewer requests at a time if this goes on"
+_FORMAT_REFUSED = (
+    "if the server cannot bind replies to a JSON schema, choose the reply mode json_object or plain"
+)
+
+_MESSAGE_LENGTH = 300
+# what a key looks like, whole or with its middle starred out, as OpenAI echoes it
+_KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|hf)[-_][\w*.-]{6,}|(?i:bearer)\s+[^\s'\",]+|[\w-]*\*{4,}[\w-]*")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who was asked: the server's address, the model, and the key that no message may show."""
+
+    url: str
+    model: str
+    key: str | None
+
+    @property
+    def address(self) -> str:
+        """The address as messages show it: without user name, password and query, where keys may stand."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+    def scrub(self, text: str) -> str:
+        """`text` with the key, and all that looks like one, replaced."""
+        if self.key:
+            text = text.replace(self.key, "[key]")
+        return _KEY_LIKE.sub("[key]", text)
+
+    def shorten(self, text: str) -> str:
+        """What a server said, on one line of bounded length and without the key."""
+        if text.lstrip()[:1] == "<":
+            return "a page of HTML"
+        line = " ".join(self.scrub(text).split())
+        return line if len(line) <= _MESSAGE_LENGTH else f"{line[: _MESSAGE_LENGTH - 3]}..."
+
+
+def read_failure(error: Exception, server: Server) -> ModelError:
+    """The failure behind an exception of openai, httpx or langchain-openai."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return _read_status(error, server)
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        message = f"model server {server.address} gave no answer in time"
+        return ServerUnavailable(message, _LATER)
+    if isinstance(error, openai.APIConnectionError):
+        reason = server.shorten(str(error.__cause__ or error)) or type(error.__cause__).__name__
+        return ServerUnavailable(f"no answer from model server {server.address}: {reason}", _CHECK_ADDRESS)
+    said = server.shorten(str(error))
+    message = f"model server {server.address} sent what is no reply of an OpenAI-compatible server: {said}"
+    return ServerUnavailable(message, _CHECK_ADDRESS)
+
+
+def safe_cause(error: Exception, server: Server) -> Exception | None:
+    """`error`, to be raised from, unless its traceback would show the key."""
+    shown = "".join(traceback.format_exception(error))
+    return error if server.scrub(shown) == shown else None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The wait that a Retry-After header asks for, in seconds from now: it holds seconds or an HTTP date."""
+    asked = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(asked)
+        except ValueError:
+            return None
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        seconds = (until - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
+    status, kinds = error.status_code, {error.code, error.type}
+    said = server.shorten(_words(error))
+    found = f"model server {server.address} answered {status}: {said}"
+    if status == _PAYMENT_REQUIRED or _NO_QUOTA in kinds:
+        return AccessRefused(f"the account has no quota left at {server.address}: {said}", _TOP_UP)
+    if status == NOT_FOUND or _NO_MODEL in kinds:
+        return ModelMissing(f"model {server.model!r} is not known at {server.address} ({status}: {said})")
+    if status == _UNAUTHORIZED:
+        # what servers say here is the key once more
+        shown = "the key" if server.key else "a request without a key"
+        return AccessRefused(f"model server {server.address} refused {shown} (401)", _GIVE_KEY)
+    if status == 403:
+        return AccessRefused(found, _GIVE_KEY)
+    if status in _TRANSIENT or status >= _SERVER_ERRORS:
+        return ServerUnavailable(found, _LATER, retry_after_s=retry_after_s(error.response.headers))
+    about_format = "response_format" in said or "json_schema" in said
+    return RequestRefused(found, _FORMAT_REFUSED if about_format else "")
+
+
+def _words(error: openai.APIStatusError) -> str:
+    """The server's own message, wherever it stands in the body."""
+    body = error.body
+    if isinstance(body, Mapping):
+        return str(body.get("message") or body.get("detail") or dict(body))
+    return str(body or "no further words")

@@ -1,0 +1,249 @@
+"""The command line: what is printed where, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from entp.cli.main import COMMANDS, entp, main
+
+HEAVY = ("torch", "sentence_transformers", "langchain_openai", "langgraph", "sklearn", "xllamacpp")
+
+
+@pytest.fixture
+def entp_command(monkeypatch, capsys):
+    """Run `entp ARGS` as the shell would; gives exit code, stdout and stderr."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["entp", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture
+def pool(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    rows = [
+        {
+            "instruction": f"Question number {at}?",
+            "output": f"Answer number {at}.",
+            "ratings": {"critic": at % 6},
+        }
+        for at in range(12)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+@pytest.fixture
+def arguments(pool, model_server, tmp_path):
+    return [
+        *(pool, "--run", tmp_path / "run", "--base-url", model_server.base_url, "--model", "fake"),
+        *("--encoder", "embedded", "--similarity", "0.6", "--pairs", "2"),
+    ]
+
+
+def test_help_and_errors_need_no_heavy_import():
+    code = (
+        f"import sys\nfrom entp.cli.main import entp\nentp(['--help'], standalone_mode=False)\n"
+        f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_an_example(name):
+    context = click.Context(entp)
+    command = entp.get_command(context, name)
+    assert command.help
+    assert "Example" in command.epilog
+    for parameter in command.params:
+        assert isinstance(parameter, click.Argument) or parameter.help
+
+
+def test_a_whole_run_and_a_second_one(entp_command, arguments, model_server):
+    code, out, err = entp_command("run", *arguments)
+    assert code == 0, err
+    assert "fuse: " in out
+    assert "balanced" in out
+    calls = len(model_server.calls)
+    code, out, _ = entp_command("run", *arguments)
+    assert code == 0
+    assert out.count("(up to date)") == 8
+    assert len(model_server.calls) == calls
+
+
+def test_json_is_json_and_goes_to_stdout_alone(entp_command, arguments, tmp_path):
+    code, out, _ = entp_command("run", *arguments, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["balanced"] is True
+    assert set(told["books"]) == {stage["name"] for stage in told["stages"]}
+    assert told["reports"]["fuse"]["pairs"] == 2
+    for view in (["status"], ["list", "pairs"], ["list", "fused"], ["list", "rows", "--limit", "2"]):
+        code, out, _ = entp_command(*view, "--run", tmp_path / "run", "--json")
+        assert code == 0
+        assert json.loads(out)
+
+
+def test_show_takes_every_kind_of_id(entp_command, arguments, tmp_path):
+    entp_command("run", *arguments)
+    _, out, _ = entp_command("list", "fused", "--run", tmp_path / "run", "--json")
+    fused = json.loads(out)[0]["id"]
+    pair = fused.rsplit("-", 1)[0]
+    _, out, _ = entp_command("show", pair, "--run", tmp_path / "run", "--json")
+    row = json.loads(out)["pair"]["left_id"]
+    for wanted, kind in ((fused, "fused_row"), (pair, "pair"), (row, "row")):
+        code, out, _ = entp_command("show", wanted, "--run", tmp_path / "run")
+        assert code == 0
+        assert out.startswith(f"kind: {kind}\n")
+
+
+def test_each_stage_by_itself(entp_command, arguments, pool, tmp_path, model_server):
+    at = ["--run", tmp_path / "run"]
+    model = ["--base-url", model_server.base_url, "--model", "fake"]
+    for command in (
+        ["load", pool, *at],
+        ["rate", *at, *model],
+        ["embed", *at, "--encoder", "embedded"],
+        ["score", *at],
+        ["select", *at, "--similarity", "0.6"],
+        ["fuse", *at, "--pairs", "1"],
+        ["blend", *at],
+        ["export", *at, "--form", "alpaca", "--out", tmp_path / "train.parquet"],
+    ):
+        code, out, err = entp_command(*command)
+        assert code == 0, err
+        assert out.startswith(f"{command[0]}: ")
+    assert (tmp_path / "train.parquet").exists()
+
+
+def test_a_dry_run_asks_no_model(entp_command, arguments, model_server):
+    code, out, _ = entp_command("run", *arguments, "--dry-run")
+    assert code == 0
+    assert "would fuse 2 pairs: 16 to 64 calls" in out
+    assert model_server.calls == []
+
+
+def test_rejected_rows_are_told_and_the_code_says_so(entp_command, arguments, pool):
+    with pool.open("a") as file:
+        file.write('{"instruction": "No answer?", "output": ""}\nnot json\n')
+    code, out, _ = entp_command("run", *arguments)
+    assert code == 3
+    assert f"{pool}:13" in out
+    assert f"{pool}:14" in out
+
+
+def test_strict_stops_at_the_first(entp_command, arguments, pool, tmp_path):
+    with pool.open("a") as file:
+        file.write("not json\n")
+    code, _, err = entp_command("run", *arguments, "--strict")
+    assert code == 1
+    assert err.rstrip().count("\n") == 1  # the line that names the file's shape, and the error
+    assert f"{pool}:13" in err
+    code, _, _ = entp_command("list", "rows", "--run", tmp_path / "run")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["run", "--run", "{tmp}/run"], 2, "no pool given"),
+        (["run", "{tmp}/none.jsonl", "--run", "{tmp}/run"], 1, "none.jsonl"),
+        (["run", "{pool}", "--run", "{pool}/run"], 1, "cannot be made"),
+        (["status", "--run", "{tmp}/none"], 1, "holds no run"),
+        (["run", "{pool}", "--run", "{tmp}/run", "--similarity", "7"], 2, "similarity"),
+        (["run", "{pool}", "--run", "{tmp}/run", "--similarity", "high"], 2, "high"),
+        (["run", "{pool}", "--run", "{tmp}/run", "--base-url", "http://127.0.0.1:9/v1"], 2, "--model"),
+        (["run", "{pool}", "--run", "{tmp}/run", "--key-file", "{tmp}/no.key"], 2, "no.key"),
+        (["run", "{pool}", "--run", "{tmp}/run", "--settings", "{tmp}/no.toml"], 2, "no.toml"),
+        (["run", "{pool}"], 2, "--run"),
+        (["walk"], 2, "walk"),
+    ],
+)
+def test_mistakes_are_one_line(entp_command, pool, tmp_path, args, code, says):
+    found, out, err = entp_command(*[arg.format(tmp=tmp_path, pool=pool) for arg in args])
+    assert found == code
+    assert says in err
+    assert err.startswith("entp: ")
+    assert err.count("\n") == 1
+    assert not out
+
+
+def test_a_key_without_a_model_spends_nothing(entp_command, pool, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    code, _, err = entp_command("run", pool, "--run", tmp_path / "run")
+    assert code == 2
+    assert "--model" in err
+    assert "sk-secret" not in err
+
+
+def test_a_server_that_cannot_be_reached(entp_command, arguments, tmp_path):
+    arguments[arguments.index("--base-url") + 1] = "http://127.0.0.1:9/v1"
+    code, _, err = entp_command("run", *arguments)
+    last = err.rstrip().splitlines()[-1]
+    assert code == 1
+    assert last.startswith("entp: ")
+    assert "127.0.0.1:9" in last
+
+
+def test_a_model_that_does_not_exist(entp_command, arguments):
+    arguments[arguments.index("--model") + 1] = "nobody"
+    code, _, err = entp_command("run", *arguments)
+    assert code == 1
+    assert "nobody" in err.rstrip().splitlines()[-1]
+
+
+def test_the_key_is_in_no_file(entp_command, arguments, tmp_path):
+    key = tmp_path / "the.key"
+    key.write_text("sk-very-secret-0123456789\n")
+    code, out, err = entp_command("run", *arguments, "--key-file", key)
+    assert code == 0
+    for file in (tmp_path / "run").rglob("*"):
+        assert b"sk-very-secret" not in file.read_bytes()
+    assert "sk-very-secret" not in out + err
+
+
+def test_settings_come_from_a_file_and_options_beat_it(entp_command, arguments, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('pairs = 1\nform = "sharegpt"\n')
+    code, out, _ = entp_command("run", *arguments, "--settings", file, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["reports"]["fuse"]["pairs"] == 2
+    assert told["reports"]["export"]["form"] == "sharegpt"
+
+
+def test_data_cannot_move_the_cursor(entp_command, arguments, pool, tmp_path):
+    pool.write_text(
+        "".join(
+            json.dumps(
+                {"id": f"r{at}", "instruction": f"\x1b[2J {at}?", "output": "\x07 ok", "ratings": {"c": 1}}
+            )
+            + "\n"
+            for at in range(8)
+        )
+    )
+    entp_command("run", *arguments)
+    code, out, _ = entp_command("show", "r1", "--run", tmp_path / "run")
+    assert code == 0
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "\\x1b[2J" in out
+
+
+def test_interrupted(entp_command, monkeypatch):
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entp, "main", stop)
+    code, _, err = entp_command("status")
+    assert code == 130
+    assert "goes on from there" in err
