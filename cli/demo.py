@@ -20,11 +20,13 @@ from .stages import do_all
 POOL = "examples/pool.jsonl"
 # wide enough for three columns where the output is no terminal
 WIDTH = 120
+# characters of a turn
+SHOWN = 1000
 SETTINGS: dict[str, Any] = {
     "rater": "gpt-4o-mini",
     "model": EMBEDDED,
     "encoder": EMBEDDED,
-    "similarity": 0.7,
+    "similarity": 0.65,
     "budget": 2,
     "concurrency": 1,
 }
@@ -88,8 +90,9 @@ def _print_fusions(run: Run) -> None:
 def _conversation(turns: list[dict[str, str]]) -> Text:
     text = Text()
     for turn in turns:
+        said = printable(turn["content"])
         text.append(f"{turn['role']}\n", style="bold")
-        text.append(f"{printable(turn['content'])}\n")
+        text.append(f"{said if len(said) <= SHOWN else said[:SHOWN] + ' …'}\n")
     return text
 
 

@@ -70,6 +70,10 @@ def _with_limits(schema: Schema, limits: ReplyLimits | None) -> Schema:
             TEXT: limits.text_characters,
         }
         schema["maxLength"] = kinds[schema["maxLength"]]
+    if schema.get("type") == "number":
+        # grammars do not bound fractions; a list of tenths does
+        tenths = range(round(10 * schema["minimum"]), round(10 * schema["maximum"]) + 1)
+        return {"enum": [tenth / 10 for tenth in tenths]}
     if schema.get("type") == "array" and schema.get("minItems") != schema.get("maxItems"):
         holds_exchanges = "assistant" in schema["items"].get("properties", {})
         schema["maxItems"] = limits.exchanges if holds_exchanges else limits.items

@@ -47,15 +47,23 @@ async def fuse(run: Run) -> Result:
 
 
 def chosen_pairs(run: Run) -> list[Record]:
-    """The pairs to fuse, operands before what uses them; with `--pairs N` N of them, both kinds in turn."""
-    planned = list(run.store.query("SELECT * FROM pairs ORDER BY depth, position"))
+    """The pairs to fuse, operands before what uses them.
+
+    With `--pairs N` it is N of them, half of each kind where there are as many: those of two rows before those of
+    earlier fusions, short texts first, so that a trial is cheap.
+    """
+    planned = list(
+        run.store.query(
+            "SELECT pairs.*, coalesce(length(l.turns), 0) + coalesce(length(r.turns), 0) AS characters "
+            "FROM pairs LEFT JOIN rows AS l ON left_kind = 'row' AND l.id = left_id "
+            "LEFT JOIN rows AS r ON right_kind = 'row' AND r.id = right_id ORDER BY depth, pairs.position"
+        )
+    )
     limit = run.settings.pairs
     if limit is None or limit >= len(planned):
         return planned
-    by_plan = sorted(planned, key=lambda pair: int(pair["position"]))
-    # intra pairs in the order of the plan, in which an operand comes before what uses it
-    intra = [pair for pair in by_plan if pair["kind"] == "intra"]
-    inter = [pair for pair in by_plan if pair["kind"] == "inter"]
+    planned.sort(key=lambda pair: (pair["depth"], pair["characters"]))
+    intra, inter = ([pair for pair in planned if pair["kind"] == kind] for kind in ("intra", "inter"))
     few_inter = min(len(inter), max(limit // 2, limit - len(intra)))
     return intra[: limit - few_inter] + inter[:few_inter]
 

@@ -70,7 +70,7 @@ class Settings(BaseModel):
     )
 
     pairs: int | None = Field(
-        default=None, ge=1, description="fuse at most so many pairs, both kinds in turn"
+        default=None, ge=1, description="fuse only so many pairs, both kinds, short texts first: a trial"
     )
     budget: int = Field(default=3, ge=1, le=10, description="most attempts a cycle, the first included")
     temperature: float = Field(default=0.2, ge=0, le=2, description="for every operator but domain analysis")

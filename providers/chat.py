@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -27,18 +26,15 @@ from ..records.errors import (
     ServerUnavailable,
     UsageError,
 )
+from .connection import Connection, connect
 from .failures import Server, read_failure, safe_cause
 
 if TYPE_CHECKING:
-    import openai
     from langchain_core.messages import AIMessage
-    from langchain_openai import ChatOpenAI
 
 ReplyMode: TypeAlias = Literal["json_schema", "json_object", "plain"]
 
 _OPENAI_URL = "https://api.openai.com/v1"
-_NO_KEY = "none"  # the client insists on a key; servers that want none ignore it
-_CONNECT_TIMEOUT_S = 15.0
 _LIST_TIMEOUT_S = 30.0
 _LONGEST_ASKED_WAIT_S = 300.0
 _BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
@@ -49,32 +45,18 @@ _FINISH_REASONS: dict[str, Literal["stop", "length", "content_filter", "other"]]
     "length": "length",
     "content_filter": "content_filter",
 }
-# the only headers that leave: the client would add those of OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and the like
-_HEADERS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
-)
-_OWN_HEADERS = "x-stainless-"  # the client reads one of these back from the request it sent
 # what langchain-openai raises over a body that is no reply of such a server
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
-
-
-@dataclass(frozen=True)
-class _Connection:
-    """What belongs to one event loop."""
-
-    model: ChatOpenAI
-    http: openai.DefaultAsyncHttpxClient
-    slots: asyncio.Semaphore
 
 
 class OpenAIChat:
     """A chat model behind an OpenAI-compatible server.
 
-    `base_url` None is OpenAI's own server. `reply_mode` is how JSON is asked for: `json_schema` binds the reply to
-    the request's schema, `json_object` to any JSON object, `plain` to nothing. `max_tokens` bounds a reply.
-    `timeout_s` bounds one try, from sending to the last byte. At most `concurrency` requests are in flight at a time.
-    A request that found the server unavailable is sent up to `retries` times more, after a growing wait or the one
-    that the server asks for; `sleep` is what waits.
+    `base_url` None is OpenAI's own server. `reply_mode` is how JSON is asked for: `json_schema` binds the
+    reply to the request's schema, `json_object` to any JSON object, `plain` to nothing. `max_tokens` bounds a
+    reply. `timeout_s` bounds one try, from sending to the last byte. At most `concurrency` requests are in
+    flight at a time. A request that found the server unavailable is sent up to `retries` times more, after a
+    growing wait or the one that the server asks for; `sleep` is what waits.
 
     No environment variable has any effect. One event loop at a time: call `aclose` before its end.
     """
@@ -99,7 +81,7 @@ class OpenAIChat:
         self._concurrency = concurrency
         self._retries = retries
         self._sleep = sleep
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -125,9 +107,9 @@ class OpenAIChat:
         return await retrying(self._try, request)
 
     async def check(self) -> None:
-        """Ask the server for its list of models: does it answer, take the key, and know the model?
+        """Find out from the server's list of models whether it answers, takes the key and knows the model.
 
-        A server that keeps no list passes. Raises AccessRefused, ModelMissing or ServerUnavailable, without retries.
+        A server that keeps no list passes. Raises AccessRefused, ModelMissing or ServerUnavailable, at once.
         """
         try:
             names = await self._offered()
@@ -173,8 +155,8 @@ class OpenAIChat:
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         """What goes into the request's body beside messages and temperature.
 
-        Given to langchain-openai under its own names, the reply's format makes the client raise, and lose the text,
-        where a reply was cut off, and the most tokens get a name that only OpenAI knows.
+        Under langchain-openai's own names the reply's format would make the client raise, and lose the text,
+        where a reply was cut off; and the most tokens would get a name that not every server knows.
         """
         body: dict[str, Any] = {}
         if self._max_tokens is not None:
@@ -206,48 +188,10 @@ class OpenAIChat:
         except ModelError:
             return _offer([])
 
-    def _opened(self) -> _Connection:
+    def _opened(self) -> Connection:
         if self._connection is None:
-            self._connection = self._connect()
+            self._connection = connect(self._server, timeout_s=self._timeout_s, concurrency=self._concurrency)
         return self._connection
-
-    def _connect(self) -> _Connection:
-        import openai
-        from langchain_openai import ChatOpenAI
-        from pydantic import SecretStr
-
-        key = self._server.key or _NO_KEY
-
-        async def send_only_ours(request: Any) -> None:
-            for name in list(request.headers):
-                if name not in _HEADERS and not name.startswith(_OWN_HEADERS):
-                    del request.headers[name]
-            request.headers["authorization"] = f"Bearer {key}"
-
-        timeout = openai.Timeout(self._timeout_s, connect=min(_CONNECT_TIMEOUT_S, self._timeout_s))
-        http = openai.DefaultAsyncHttpxClient(
-            # no proxies from the environment, and the key goes to this server only
-            trust_env=False,
-            follow_redirects=False,
-            event_hooks={"request": [send_only_ours]},
-        )
-        model = ChatOpenAI(
-            model=self._server.model,
-            base_url=self._server.url,
-            api_key=SecretStr(key),
-            timeout=timeout,
-            max_retries=0,
-            http_async_client=http,
-            # each of these has another default where some variable of the environment says so
-            http_client=openai.DefaultHttpxClient(trust_env=False),
-            http_socket_options=(),
-            openai_proxy=None,
-            output_version="v0",
-            use_responses_api=False,
-            cache=False,
-            disable_streaming=True,
-        )
-        return _Connection(model, http, asyncio.Semaphore(self._concurrency))
 
 
 def _read_reply(message: AIMessage, latency_s: float) -> ChatReply:

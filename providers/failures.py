@@ -1,4 +1,4 @@
-"""What goes wrong at a model server, read as the errors of records/errors.py: in one line, and without the key."""
+"""What goes wrong at a model server, read as the errors of records/errors.py: one line, without the key."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from ..records.errors import AccessRefused, ModelError, ModelMissing, RequestRef
 if TYPE_CHECKING:
     import openai
 
-NOT_FOUND = 404
+_NOT_FOUND = 404
 _PAYMENT_REQUIRED = 402
 _UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _TRANSIENT = frozenset({408, 409, 425, 429})
+_CLIENT_ERRORS = 400
 _SERVER_ERRORS = 500
 _NO_QUOTA = "insufficient_quota"
 _NO_MODEL = "model_not_found"
@@ -110,14 +112,16 @@ def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
     found = f"model server {server.address} answered {status}: {said}"
     if status == _PAYMENT_REQUIRED or _NO_QUOTA in kinds:
         return AccessRefused(f"the account has no quota left at {server.address}: {said}", _TOP_UP)
-    if status == NOT_FOUND or _NO_MODEL in kinds:
+    if status == _NOT_FOUND or _NO_MODEL in kinds:
         return ModelMissing(f"model {server.model!r} is not known at {server.address} ({status}: {said})")
     if status == _UNAUTHORIZED:
         # what servers say here is the key once more
         shown = "the key" if server.key else "a request without a key"
         return AccessRefused(f"model server {server.address} refused {shown} (401)", _GIVE_KEY)
-    if status == 403:
+    if status == _FORBIDDEN:
         return AccessRefused(found, _GIVE_KEY)
+    if status < _CLIENT_ERRORS:
+        return ServerUnavailable(f"{found} (the key does not follow a redirect)", _CHECK_ADDRESS)
     if status in _TRANSIENT or status >= _SERVER_ERRORS:
         return ServerUnavailable(found, _LATER, retry_after_s=retry_after_s(error.response.headers))
     about_format = "response_format" in said or "json_schema" in said

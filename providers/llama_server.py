@@ -1,10 +1,11 @@
-"""The process of the embedded model server: llama.cpp's own OpenAI-compatible server, until standard input closes.
+"""The process of the embedded model server: llama.cpp's own OpenAI-compatible server, until stdin closes.
 
-`embedded.py` runs this file by its path, so it imports nothing of this package. The server has a process of its own
-because it cannot be stopped inside another one: with a request in flight its shutdown waits for ever, and a fault in
-native code would take the run along.
+`embedded.py` runs this file by its path, so it imports nothing of this package. The server has a process of
+its own because it cannot be stopped inside another one: with a request in flight its shutdown waits for ever,
+and a fault in native code would take the run along.
 
-Usage: llama_server.py GGUF NAME CONTEXT_TOKENS THREADS. Writes one JSON line, {"address": ...} or {"error": ...}.
+Usage: llama_server.py GGUF NAME CONTEXT_TOKENS THREADS
+Writes one JSON line, {"address": ...} or {"error": ...}.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ def _start(gguf: str, name: str, context_tokens: int, threads: int) -> Any:
     params.n_ctx = context_tokens
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
-    # One request at a time. The arithmetic fills the threads anyway: four slots took as much CPU a call and 200 MB
-    # more. What pays is the prompt cache, which keeps the fixed beginnings of prompts: 5.1 -> 4.2 CPU seconds a call
-    # with four operators in turn.
+    # One request at a time: the arithmetic fills the threads anyway, and four slots took as much CPU a call
+    # and 200 MB more. What pays is the prompt cache, which keeps the fixed beginnings of prompts: 5.1 -> 4.2
+    # CPU seconds a call with four operators in turn.
     params.n_parallel = 1
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.port = 0
@@ -59,9 +60,9 @@ def _wait_until_ready(address: str) -> None:
 
 
 def _serve(gguf: str, name: str, context_tokens: str, threads: str) -> None:
-    # Ctrl-C reaches every process of the terminal; the run above finishes its open calls before it stops this one
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # waiting threads must not spin: two that do, on two busy cores, are ten times slower; read when the library loads
+    # Ctrl-C reaches every process of the terminal; the run finishes its open calls before it stops this one
+    pass
+    # read when the library loads: waiting threads must not spin, which on two busy cores is ten times slower
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     report = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever native code prints is no report

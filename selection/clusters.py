@@ -14,7 +14,7 @@ import numpy as np
 
 from ..records.rows import tagged_hash
 from .arrays import BoolArray, FloatArray, IntArray, check_order, check_unit_rows
-from .neighbours import exact_cosines, product_margin, row_blocks
+from .products import Products, exact_cosines, row_blocks
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,15 @@ def one_hop_clusters(
     check_unit_rows(embeddings)
     check_order(order, len(embeddings))
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
+    near = _Near(vectors, similarity)
     centre_of = np.full(len(vectors), -1, dtype=np.int64)
     waiting = order
     while waiting.size:
         height = row_blocks(len(waiting), len(waiting), memory_mib)[0][1]
         block, waiting = waiting[:height], waiting[height:]
-        made = _centres_of_block(vectors, block, similarity, centre_of)
-        _join(vectors, made, waiting, similarity, centre_of, memory_mib)
+        made = _settle(near, block, centre_of)
+        for start, stop in row_blocks(len(waiting), len(made) + vectors.shape[1], memory_mib):
+            _join(near, waiting[start:stop], made, centre_of)
         waiting = waiting[centre_of[waiting] < 0]
     centres = order[centre_of[order] == order]
     number = np.empty(len(vectors), dtype=np.int64)
@@ -116,45 +118,40 @@ def most_central(embeddings: FloatArray, rows: IntArray) -> IntArray:
     return rows[np.argsort(-(vectors * vectors.mean(axis=0)).sum(axis=1).round(12), kind="stable")]
 
 
-def _centres_of_block(
-    vectors: FloatArray, block: IntArray, similarity: float, centre_of: IntArray
-) -> IntArray:
+class _Near:
+    """Whether rows are within reach of others, decided as exact arithmetic decides it."""
+
+    def __init__(self, vectors: FloatArray, similarity: float) -> None:
+        self._vectors = vectors
+        self._similarity = similarity
+        self._products = Products(vectors)
+
+    def __call__(self, rows: IntArray, columns: IntArray) -> BoolArray:
+        """(len(rows), len(columns)): the cosine is the similarity or more."""
+        products = self._products.between(rows, columns)
+        near: BoolArray = (products >= self._similarity).cpu().numpy()
+        unsure = (products - self._similarity).abs() <= self._products.error
+        place, column = unsure.nonzero().cpu().numpy().T
+        near[place, column] = exact_cosines(self._vectors, rows[place], columns[column]) >= self._similarity
+        return near
+
+
+def _settle(near: _Near, block: IntArray, centre_of: IntArray) -> IntArray:
     """Settle the rows of one block among themselves; the centres made, in order."""
-    near = _at_least(vectors, block, block, similarity)
+    within = near(block, block)
     made = []
     for place, row in enumerate(block):
         if centre_of[row] >= 0:
             continue
         made.append(row)
         centre_of[row] = row
-        joining = block[near[place]]
+        joining = block[within[place]]
         centre_of[joining[centre_of[joining] < 0]] = row
     return np.array(made, dtype=np.int64)
 
 
-def _join(
-    vectors: FloatArray,
-    made: IntArray,
-    waiting: IntArray,
-    similarity: float,
-    centre_of: IntArray,
-    memory_mib: int,
-) -> None:
+def _join(near: _Near, rows: IntArray, made: IntArray, centre_of: IntArray) -> None:
     """Give each waiting row to the first of the centres made that is near enough."""
-    for start, stop in row_blocks(len(waiting), len(made) + vectors.shape[1], memory_mib):
-        rows = waiting[start:stop]
-        near = _at_least(vectors, rows, made, similarity)
-        joins = near.any(axis=1)
-        centre_of[rows[joins]] = made[near[joins].argmax(axis=1)]
-
-
-def _at_least(vectors: FloatArray, rows: IntArray, columns: IntArray, similarity: float) -> BoolArray:
-    """Whether the cosine of each row to each column is `similarity` or more, free of rounding."""
-    products = vectors[rows] @ vectors[columns].T
-    near = products >= similarity
-    unsure_rows, unsure_columns = np.nonzero(
-        np.abs(products - similarity) <= product_margin(vectors.shape[1])
-    )
-    cosines = exact_cosines(vectors, rows[unsure_rows], columns[unsure_columns])
-    near[unsure_rows, unsure_columns] = cosines >= similarity
-    return near
+    within = near(rows, made)
+    joins = within.any(axis=1)
+    centre_of[rows[joins]] = made[within[joins].argmax(axis=1)]

@@ -1,9 +1,8 @@
 """Exact nearest neighbours by cosine, in row blocks: never an N x N array.
 
-Block products are rounded, and how depends on block shapes and thread counts. They only nominate
-candidates, with a margin that covers their rounding; every similarity that is returned or compared with a
-threshold is computed anew in float64. So the result does not depend on blocks, threads or the order of the
-rows.
+Products only nominate candidates, with a margin that covers their rounding; every similarity that is
+returned or compared with a threshold is computed anew in float64. So the result does not depend on the
+machine, on blocks, threads or the order of the rows.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import FloatArray, IntArray, check_unit_rows
+from .products import Products, exact_cosines, row_blocks
 
-# candidates beyond k: enough that near-ties rarely send a row to the slow path
-_SPARE = 8
-_MIB = 1 << 20
+# candidates beyond k: enough that the least of them is mostly out of the k-th's reach
+_SPARE = 24
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def nearest_neighbours(embeddings: FloatArray, k: int, *, memory_mib: int = 2048
 
     `embeddings` (N, d) are unit rows; a row with NaN, infinity or another length raises ValueError. With
     fewer than k other rows the result is narrower: k becomes N - 1 (so N = 1 gives arrays of shape (1, 0)).
-    `memory_mib` bounds the working memory beside input and result.
+    `memory_mib` bounds the working memory beside input, its copies and the result.
     """
     if k < 1:
         msg = f"k is {k}, expected at least 1"
@@ -58,92 +57,85 @@ def nearest_neighbours(embeddings: FloatArray, k: int, *, memory_mib: int = 2048
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
     num_rows = len(vectors)
     k = min(k, max(num_rows - 1, 0))
-    indices = np.empty((num_rows, k), dtype=np.int64)
-    similarities = np.empty((num_rows, k), dtype=np.float32)
+    found = Neighbours(np.empty((num_rows, k), dtype=np.int64), np.empty((num_rows, k), dtype=np.float32))
     if k == 0:
-        return Neighbours(indices, similarities)
-    for start, stop in row_blocks(num_rows, num_rows, memory_mib):
-        block = vectors[start:stop] @ vectors.T
-        block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
-        _rank_block(vectors, block, start, k, indices, similarities)
-    return Neighbours(indices, similarities)
+        return found
+    unsure = np.arange(num_rows)
+    for fine in (False, True):
+        products = Products(vectors, fine=fine)
+        left = [
+            _rank(vectors, products, unsure[start:stop], found)
+            for start, stop in row_blocks(len(unsure), num_rows, memory_mib)
+        ]
+        unsure = np.concatenate(left)
+        if unsure.size == 0:
+            return found
+    for row in unsure.tolist():
+        _rank_alone(vectors, products, row, found)
+    return found
 
 
 def neighbours_within(embeddings: FloatArray, similarity: float, *, memory_mib: int = 2048) -> Within:
     """All pairs of rows whose cosine is `similarity` or more.
 
-    `embeddings` (N, d) are unit rows. `memory_mib` bounds the working memory beside input and result; the
-    result itself grows with the number of pairs.
+    `embeddings` (N, d) are unit rows. `memory_mib` bounds the working memory beside input, its copies and the
+    result; the result itself grows with the number of pairs.
     """
     check_unit_rows(embeddings)
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
     num_rows = len(vectors)
-    floor = similarity - product_margin(vectors.shape[1])
+    products = Products(vectors)
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
     for start, stop in row_blocks(num_rows, num_rows, memory_mib):
-        # the product is symmetric: the part left of the block was done by earlier blocks
-        block = vectors[start:stop] @ vectors[start:].T
-        rows, columns = np.nonzero(block >= floor)
-        rows, columns = rows[columns > rows] + start, columns[columns > rows] + start
+        # the product is symmetric: what is left of the block was done by earlier blocks
+        block = products.between(np.arange(start, stop), slice(start, None))
+        rows, columns = (block >= similarity - products.error).nonzero().cpu().numpy().T + start
+        rows, columns = rows[columns > rows], columns[columns > rows]
         cosines = exact_cosines(vectors, rows, columns)
         keep = cosines >= similarity
         found.append((rows[keep], columns[keep], cosines[keep]))
     return _both_sides(num_rows, found)
 
 
-def product_margin(dimensions: int) -> float:
-    """Twice the most by which a float32 product of unit vectors can differ from its exact value.
+def _rank(vectors: FloatArray, products: Products, rows: IntArray, found: Neighbours) -> IntArray:
+    """Fill in the results of `rows`; the rows whose results are not certain are returned.
 
-    The dot product of n terms is off by at most n units of 2^-24 relative to the sum of absolute products,
-    which is at most 1 for unit vectors, in whatever order the terms are added.
+    Products nominate; the exact cosine ranks, then the position. What was not nominated has a product of at
+    most the least nominated, so a k-th cosine beyond that by more than the error is certain.
     """
-    return 2.0 * (dimensions + 1) * 2.0**-24
+    import torch  # heavy: --help must not wait for it
 
-
-def exact_cosines(vectors: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
-    """Cosines of the pairs (rows[n], columns[n]) of unit vectors, in float64, a bounded number at a time."""
-    out = np.empty(len(rows), dtype=np.float64)
-    step = max(1, 64 * _MIB // (16 * vectors.shape[1]))
-    for at in range(0, len(rows), step):
-        left = vectors[rows[at : at + step]].astype(np.float64)
-        left *= vectors[columns[at : at + step]]
-        out[at : at + step] = left.sum(axis=1)
-    return out
-
-
-def row_blocks(num_rows: int, width: int, memory_mib: int) -> list[tuple[int, int]]:
-    """Ranges of rows such that a few float32 arrays of (range, width) stay within `memory_mib`."""
-    arrays_alive = 4  # the product, its partition (index and value) and a mask
-    height = max(1, memory_mib * _MIB // (arrays_alive * 4 * max(width, 1)))
-    height = min(height, 4096)
-    return [(start, min(start + height, num_rows)) for start in range(0, num_rows, height)]
-
-
-def _rank_block(
-    vectors: FloatArray, block: FloatArray, start: int, k: int, indices: IntArray, similarities: FloatArray
-) -> None:
-    """Fill the results of one block: nominate by its products, rank by exact cosine, then position."""
-    height, width = block.shape
-    margin = product_margin(vectors.shape[1])
-    count = min(k + _SPARE, width)
-    nominated = np.argpartition(block, width - count, axis=1)[:, width - count :]
-    values = np.take_along_axis(block, nominated, axis=1)
-    kth = np.partition(values, count - k, axis=1)[:, count - k]
-    # where even the last nominated one is within rounding of the k-th, others may be too
-    crowded = np.zeros(height, dtype=bool) if count == width else values.min(axis=1) >= kth - margin
-    rows = np.repeat(np.arange(start, start + height), count)
-    cosines = exact_cosines(vectors, rows, nominated.ravel()).reshape(height, count)
-    cosines[values == -np.inf] = -np.inf
-    cosines = cosines.astype(np.float32)
+    k, num_others = found.indices.shape[1], len(vectors) - 1
+    block = products.between(rows, slice(None))
+    block[torch.arange(len(rows)), torch.from_numpy(rows)] = -torch.inf
+    count = min(k + _SPARE, num_others)
+    top = block.topk(count, dim=1)
+    values, nominated = top.values.cpu().numpy(), top.indices.cpu().numpy()
+    in_reach = values >= values[:, k - 1 : k] - 2 * products.error
+    place, column = np.nonzero(in_reach)
+    cosines = np.full(values.shape, -np.inf, dtype=np.float32)
+    cosines[in_reach] = exact_cosines(vectors, rows[place], nominated[place, column])
     best = np.lexsort((nominated, -cosines))[:, :k]
-    indices[start : start + height] = np.take_along_axis(nominated, best, axis=1)
-    similarities[start : start + height] = np.take_along_axis(cosines, best, axis=1)
-    for row in np.flatnonzero(crowded):
-        columns = np.flatnonzero(block[row] >= kth[row] - margin)
-        exact = exact_cosines(vectors, np.full(len(columns), start + row), columns).astype(np.float32)
-        best_here = np.lexsort((columns, -exact))[:k]
-        indices[start + row] = columns[best_here]
-        similarities[start + row] = exact[best_here]
+    found.indices[rows] = np.take_along_axis(nominated, best, axis=1)
+    found.similarities[rows] = np.take_along_axis(cosines, best, axis=1)
+    if count == num_others:
+        return rows[:0]
+    certain = found.similarities[rows, -1] > values[:, -1] + products.error
+    unsure: IntArray = rows[~certain]
+    return unsure
+
+
+def _rank_alone(vectors: FloatArray, products: Products, row: int, found: Neighbours) -> None:
+    """Fill in the result of a row with more near-ties than could be nominated."""
+    k = found.indices.shape[1]
+    values = products.between(np.array([row]), slice(None))[0].numpy()
+    values[row] = -np.inf
+    kth = np.partition(values, len(values) - k)[len(values) - k]
+    columns = np.flatnonzero(values >= kth - 2 * products.error)
+    cosines = exact_cosines(vectors, np.full(len(columns), row), columns).astype(np.float32)
+    best = np.lexsort((columns, -cosines))[:k]
+    found.indices[row] = columns[best]
+    found.similarities[row] = cosines[best]
 
 
 def _both_sides(num_rows: int, found: list[tuple[IntArray, IntArray, FloatArray]]) -> Within:

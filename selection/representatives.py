@@ -6,7 +6,8 @@ import numpy as np
 
 from .arrays import FloatArray, IntArray, check_order
 from .clusters import Clusters, most_central
-from .subclusters import split_cluster
+from .subclusters import split_members
+from .threads import one_thread
 
 # a smaller sub-cluster, or rest of a cluster, is taken whole
 _SMALLEST_SPLIT = 3
@@ -26,10 +27,11 @@ def choose_representatives(
     """
     check_order(order, len(embeddings))
     rank = np.argsort(order)
-    return [
-        _of_cluster(embeddings, members[np.argsort(rank[members])], centre, seed=seed, alpha=alpha)
-        for members, centre in zip(clusters.members(), clusters.centres, strict=True)
-    ]
+    with one_thread():
+        return [
+            _of_cluster(embeddings, members[np.argsort(rank[members])], centre, seed=seed, alpha=alpha)
+            for members, centre in zip(clusters.members(), clusters.centres, strict=True)
+        ]
 
 
 def second_by_relevance(rows: FloatArray, first: int, alpha: float) -> int:
@@ -52,7 +54,7 @@ def _of_cluster(
     if len(rest) < _SMALLEST_SPLIT:
         return most_central(embeddings, members)
     chosen = [centre]
-    labels = split_cluster(embeddings[rest], seed=seed)
+    labels = split_members(embeddings[rest].astype(np.float64), seed)
     for label in range(int(labels.max()) + 1):
         rows = rest[labels == label]
         if len(rows) < _SMALLEST_SPLIT:

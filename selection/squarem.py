@@ -12,6 +12,10 @@ import numpy as np
 
 from .arrays import FloatArray
 
+# longest leap to begin with, and the factor by which it grows with success and shrinks with failure
+_FIRST_LEAP = 4.0
+_STRETCH = 4.0
+
 Step: TypeAlias = Callable[[FloatArray], tuple[FloatArray, float]]
 """One EM step: the new parameters, and the objective at the old ones."""
 
@@ -24,25 +28,36 @@ def climb(
     A cycle is three steps: two plain ones are extrapolated, and where the leap does not help the second of
     them stands. It ends after `most_cycles`, or when a cycle gains no more than `smallest_gain`.
     """
-    value = -np.inf
+    value, longest = -np.inf, _FIRST_LEAP
     for _ in range(most_cycles):
         once, before = step(rows)
         twice, _ = step(once)
-        leapt, after = step(_leap(rows, once, twice))
-        rows = leapt if after >= before else twice
+        length = min(_length(rows, once, twice), longest)
+        leapt, after = step(_leap(rows, once, twice, length))
+        helped = after >= before
+        rows = leapt if helped else twice
+        if not helped:
+            longest = max(1.0, length / _STRETCH)
+        elif length == longest:
+            longest *= _STRETCH
         if before - value <= smallest_gain and value > -np.inf:
             break
         value = before
     return rows, value
 
 
-def _leap(start: FloatArray, once: FloatArray, twice: FloatArray) -> FloatArray:
-    """The extrapolated point, put back on the simplex."""
+def _length(start: FloatArray, once: FloatArray, twice: FloatArray) -> float:
+    """The length of leap, in steps, that two steps suggest; 1 is where they lead by themselves."""
     a, b, c = np.log(start), np.log(once), np.log(twice)
     first, bend = b - a, c - 2 * b + a
     bent = np.sqrt((bend * bend).sum())
-    length = max(1.0, float(np.sqrt((first * first).sum()) / bent)) if bent > 0 else 1.0
-    logs = a + 2 * length * first + length * length * bend
+    return max(1.0, float(np.sqrt((first * first).sum()) / bent)) if bent > 0 else 1.0
+
+
+def _leap(start: FloatArray, once: FloatArray, twice: FloatArray, length: float) -> FloatArray:
+    """The extrapolated point, put back on the simplex."""
+    a, b, c = np.log(start), np.log(once), np.log(twice)
+    logs = a + 2 * length * (b - a) + length * length * (c - 2 * b + a)
     # far out a probability may vanish: logarithms stay finite, the next step corrects it
     rows = np.exp(np.clip(logs - logs.max(axis=1, keepdims=True), -60.0, 0.0))
     on_simplex: FloatArray = rows / rows.sum(axis=1, keepdims=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .arrays import FloatArray, IntArray
 from .clusters import number_by_first
+from .threads import one_thread
 
 _MOST_SUBCLUSTERS = 10
 _RESTARTS = 4
@@ -22,7 +23,13 @@ def split_cluster(embeddings: FloatArray, *, seed: int) -> IntArray:
     smaller k of two that tie). Fewer than three members, or members that are all alike, are one
     sub-cluster. Labels are numbered by first member.
     """
-    members = embeddings.astype(np.float64)
+    # on so few rows threads cost more than they save, and the order of their sums is not fixed
+    with one_thread():
+        return split_members(embeddings.astype(np.float64), seed)
+
+
+def split_members(members: FloatArray, seed: int) -> IntArray:
+    """`split_cluster` for members (n, d) in float64, within `one_thread`."""
     distinct = len(np.unique(members, axis=0))
     most = min(_MOST_SUBCLUSTERS, len(members) - 1, distinct)
     best_labels: IntArray = np.zeros(len(members), dtype=np.int64)

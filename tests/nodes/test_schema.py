@@ -65,3 +65,8 @@ def test_a_small_model_writes_one_exchange_and_three_variants():
     variants = reply_schema(replies.MergedCorpora, ReplyLimits())["properties"]["variants"]
     assert (variants["minItems"], variants["maxItems"]) == (3, 3)
     assert variants["items"]["properties"]["exchanges"]["maxItems"] == 1
+
+
+def test_a_small_model_chooses_a_fraction_from_a_list():
+    similarity = reply_schema(replies.DomainReport, ReplyLimits())["properties"]["semantic_similarity"]
+    assert similarity["enum"] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]

@@ -44,7 +44,7 @@ def test_left_to_itself_it_audits_only_where_that_is_called_for(synthetic, rng) 
 @pytest.mark.parametrize("redrawn", [0.0, 0.1, 0.3, 0.6, 1.0])
 @pytest.mark.parametrize("noise", ["adjacent", "upward"])
 def test_an_audited_correction_does_no_harm(synthetic, rng, noise, redrawn) -> None:
-    truth = synthetic.truth(6000, getattr(synthetic, noise)(), redrawn=redrawn, k=20)
+    truth = synthetic.truth(4000, getattr(synthetic, noise)(), redrawn=redrawn, k=20)
     raw = (truth.scores == truth.true).mean()
     assert corrected(truth, "auto", audit_of(truth, rng))[1] >= raw - 0.005
 

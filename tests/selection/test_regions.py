@@ -6,13 +6,14 @@ from entp.selection.regions import split_regions
 
 
 def test_every_row_has_a_region_and_neighbours_mostly_the_same(synthetic, rng) -> None:
-    rows = synthetic.bunches(400, 20, spread=0.2, seed=1)
+    rows = synthetic.bunches(150, 20, spread=0.2, seed=1)
     indices = nearest_neighbours(rows, 5).indices
     region = split_regions(indices, rng)
     assert set(region.tolist()) == set(range(20))
     together = (region[indices] == region[:, None]).mean()
-    assert together > 0.5 > 10 * (1 / 20) ** 2
-    assert np.bincount(region).max() < 5 * 8000 / 20
+    # dealt by row, one pair in twenty would be together
+    assert together > 0.25
+    assert np.bincount(region).max() < 5 * 3000 / 20
 
 
 def test_standard_errors_are_the_spread_over_pools(synthetic, rng) -> None:

@@ -149,7 +149,7 @@ def test_the_same_input_gives_the_same_output_on_any_number_of_threads(synthetic
 def test_any_number_of_scores(synthetic, num_scores: int) -> None:
     prior = np.full(num_scores, 1 / num_scores)
     truth = synthetic.truth(6000, synthetic.adjacent(0.2, num_scores), prior=prior)
-    found = estimate(truth, num_scores=num_scores)
+    found = estimate(truth, "neighbours", num_scores=num_scores)
     assert np.abs(found.transition - synthetic.adjacent(0.2, num_scores)).sum(axis=1).mean() < 0.15
     assert share_right(truth, correct_scores(truth.scores, truth.neighbours, found)) > 0.95
 

@@ -1,0 +1,67 @@
+"""One langchain-openai client, with everything pinned that a variable of the environment would change."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import openai
+    from langchain_openai import ChatOpenAI
+
+    from .failures import Server
+
+_NO_KEY = "none"  # the client insists on a key; servers that want none ignore it
+_CONNECT_TIMEOUT_S = 15.0
+_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+)
+_CLIENT_HEADERS = "x-stainless-"  # the client reads one of these back from the request it sent
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What belongs to one event loop: the chat model, its HTTP client, the slots for requests in flight."""
+
+    model: ChatOpenAI
+    http: openai.DefaultAsyncHttpxClient
+    slots: asyncio.Semaphore
+
+
+def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection:
+    """Make the client of a server; nothing is sent yet."""
+    import openai
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    key = server.key or _NO_KEY
+
+    async def send_only_these_headers(request: Any) -> None:
+        """Drop what the client adds from OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and the like."""
+        for name in list(request.headers):
+            if name not in _HEADERS and not name.startswith(_CLIENT_HEADERS):
+                del request.headers[name]
+        request.headers["authorization"] = f"Bearer {key}"
+
+    http = openai.DefaultAsyncHttpxClient(
+        trust_env=False,  # no proxy or certificate from the environment
+        follow_redirects=False,  # the key goes to this server only
+        event_hooks={"request": [send_only_these_headers]},
+    )
+    model = ChatOpenAI(
+        model=server.model,
+        base_url=server.url,
+        api_key=SecretStr(key),
+        timeout=openai.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
+        max_retries=0,  # retries are counted in one place, above
+        http_async_client=http,
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+        http_socket_options=(),
+        openai_proxy=None,
+        output_version="v0",
+        use_responses_api=False,
+        cache=False,
+        disable_streaming=True,
+    )
+    return Connection(model, http, asyncio.Semaphore(concurrency))
