@@ -49,8 +49,8 @@ async def fuse(run: Run) -> Result:
 def chosen_pairs(run: Run) -> list[Record]:
     """The pairs to fuse, operands before what uses them.
 
-    With `--pairs N` it is N of them, half of each kind where there are as many: those of two rows before those of
-    earlier fusions, short texts first, so that a trial is cheap.
+    With `--pairs N` it is N of them, half of each kind where there are as many: those of two rows before
+    those of earlier fusions, short texts first, so that a trial is cheap.
     """
     planned = list(
         run.store.query(

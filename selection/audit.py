@@ -58,9 +58,9 @@ class AuditedModel:
     binding: FloatArray
 
 
-def fit_audited(scores: IntArray, second: IntArray, patterns: Patterns, start: Model) -> AuditedModel:
+def fit_audited(scores: IntArray, second: IntArray, patterns: Patterns, starts: list[Model]) -> AuditedModel:
     """Fit both levels to all rows. `second` (N,) are second scores, MISSING where there is none."""
-    num_scores = len(start.prior)
+    num_scores = len(starts[0].prior)
     once, twice = _count_ratings(scores, second, patterns, num_scores)
     lean = leaning_rows(num_scores, _PSEUDO_COUNTS)
     bound = leaning_rows(num_scores, 1.0 - _BOUND) + _BOUND * np.eye(num_scores)
@@ -68,9 +68,16 @@ def fit_audited(scores: IntArray, second: IntArray, patterns: Patterns, start: M
     def step(rows: FloatArray) -> tuple[FloatArray, float]:
         return _em_step(_unstacked(rows), patterns.counts, once, twice, lean)
 
-    rows = np.vstack([start.prior[None], start.own, start.neighbour, bound])
-    smallest_gain = _SMALLEST_GAIN * len(scores)
-    return _unstacked(climb(step, rows, most_cycles=_MOST_CYCLES, smallest_gain=smallest_gain)[0])
+    climbed = [
+        climb(
+            step,
+            np.vstack([start.prior[None], start.own, start.neighbour, bound]),
+            most_cycles=_MOST_CYCLES,
+            smallest_gain=_SMALLEST_GAIN * len(scores),
+        )
+        for start in starts
+    ]
+    return _unstacked(max(climbed, key=lambda found: found[1])[0])
 
 
 def self_agreement(scores: IntArray, second: IntArray, model: Model) -> tuple[float, float, float]:

@@ -27,7 +27,7 @@ def choose_representatives(
     """
     check_order(order, len(embeddings))
     rank = np.argsort(order)
-    with one_thread():
+    with one_thread("sklearn.cluster"):
         return [
             _of_cluster(embeddings, members[np.argsort(rank[members])], centre, seed=seed, alpha=alpha)
             for members, centre in zip(clusters.members(), clusters.centres, strict=True)

@@ -24,7 +24,7 @@ def split_cluster(embeddings: FloatArray, *, seed: int) -> IntArray:
     sub-cluster. Labels are numbered by first member.
     """
     # on so few rows threads cost more than they save, and the order of their sums is not fixed
-    with one_thread():
+    with one_thread("sklearn.cluster"):
         return split_members(embeddings.astype(np.float64), seed)
 
 

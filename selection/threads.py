@@ -1,17 +1,21 @@
-"""Linear algebra on one thread where its last digits decide."""
+"""Linear algebra on one thread where its last digits decide, or where threads cost more than they save."""
 
 from __future__ import annotations
 
+import importlib
 from contextlib import AbstractContextManager
 from typing import Any
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+def one_thread(*modules: str) -> AbstractContextManager[Any]:
+    """Within it, numerical libraries run on one thread: the same sums in the same order on any setting.
 
-def one_thread() -> AbstractContextManager[Any]:
-    """Within it, matrix products run on one thread: the same sums in the same order on any setting.
-
-    The estimator's matrices are small, so this costs nothing.
+    Only libraries that are loaded can be limited, so name the `modules` that will load another.
     """
+    # slow to load; --help must not wait for it
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+    for module in modules:
+        importlib.import_module(module)
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
     return limits

@@ -157,7 +157,9 @@ def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> Tran
     used, errors = "neighbours", jackknifed if np.isfinite(jackknifed).all() else None
     asked = method == "audited" or (method == "auto" and _audit_calls(pool, fit, flags))
     if pool.second is not None and asked:
-        audited = fit_audited(pool.scores, pool.second, pool.patterns[fit.k_fit], fit.model)
+        # where neighbours mean nothing their model is a bad place to start from
+        starts = [fit.model, diagonal_start(pool.observed, _DIAGONALS[0])]
+        audited = fit_audited(pool.scores, pool.second, pool.patterns[fit.k_fit], starts)
         fit = choose_neighbours(pool, {fit.k_fit: audited.model}, audited.binding)
         # what puts the neighbours in doubt is what the audit settles
         used, errors, flags = "audited", None, trust.odd_rows(fit.model)
