@@ -222,9 +222,14 @@ def _offer(names: list[str]) -> str:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        message = f"the model server's address {url!r} is no address"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        usable = False
+    if not usable:
+        # what stands before an @ may be a password
+        message = f"the model server's address {url.rpartition('@')[2]!r} is no address"
         raise UsageError(message, "give one such as http://localhost:8000/v1")
     return url
 

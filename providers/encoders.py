@@ -39,9 +39,13 @@ class Encoder:
     """
 
     def __init__(self, name: str, model: SentenceTransformer) -> None:
+        dimensions = model.get_embedding_dimension()
+        if dimensions is None:
+            message = f"encoder {name!r} does not say how long its vectors are"
+            raise EntpError(message, "take a model that sentence-transformers knows as an encoder")
         self.name = name
+        self.dimensions = dimensions
         self._model = model
-        self.dimensions = int(model.get_embedding_dimension() or 0)
 
     def encode(
         self,
@@ -94,12 +98,13 @@ def open_encoder(name: str) -> Encoder:
         if name == EMBEDDED_ENCODER:
             return Encoder(name, _load_embedded())
         try:
-            return Encoder(name, _load_named(name))
+            model = _load_named(name)
         except Exception as error:  # loading runs three libraries, which share no error type
             reason = " ".join(str(error).split())[:_REASON_LENGTH] or type(error).__name__
             message = f"encoder {name!r} cannot be loaded: {reason}"
             remedy = f"check the name and the network, or take the encoder {EMBEDDED_ENCODER!r}"
             raise EntpError(message, remedy) from error
+        return Encoder(name, model)
 
 
 def _load_named(name: str) -> SentenceTransformer:

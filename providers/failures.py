@@ -6,7 +6,7 @@ import math
 import re
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -44,9 +44,9 @@ _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|hf)[-_][\w*.-]{6,}|(?i:bearer)\s+[^\s'\"
 class Server:
     """Who was asked: the server's address, the model, and the key that no message may show."""
 
-    url: str
+    url: str = field(repr=False)
     model: str
-    key: str | None
+    key: str | None = field(repr=False)
 
     @property
     def address(self) -> str:
@@ -55,9 +55,10 @@ class Server:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
     def scrub(self, text: str) -> str:
-        """`text` with the key, and all that looks like one, replaced."""
-        if self.key:
-            text = text.replace(self.key, "[key]")
+        """`text` with the key, the address's password and all that looks like a key replaced."""
+        for secret in (self.key, urlsplit(self.url).password):
+            if secret:
+                text = text.replace(secret, "[key]")
         return _KEY_LIKE.sub("[key]", text)
 
     def shorten(self, text: str) -> str:
@@ -80,6 +81,9 @@ def read_failure(error: Exception, server: Server) -> ModelError:
     if isinstance(error, openai.APIConnectionError):
         reason = server.shorten(str(error.__cause__ or error)) or type(error.__cause__).__name__
         return ServerUnavailable(f"no answer from model server {server.address}: {reason}", _CHECK_ADDRESS)
+    if isinstance(error, UnicodeEncodeError):
+        message = f"the request cannot be written as UTF-8: {error.reason}"
+        return RequestRefused(message, "mend the row that holds such characters")
     said = server.shorten(str(error))
     message = f"model server {server.address} sent what is no reply of an OpenAI-compatible server: {said}"
     return ServerUnavailable(message, _CHECK_ADDRESS)
@@ -107,7 +111,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
-    status, kinds = error.status_code, {error.code, error.type}
+    status, kinds = error.status_code, (error.code, error.type)
     said = server.shorten(_words(error))
     found = f"model server {server.address} answered {status}: {said}"
     if status == _PAYMENT_REQUIRED or _NO_QUOTA in kinds:

@@ -288,10 +288,22 @@ def test_identity_is_what_shapes_the_answer(loopback):
     assert chat.identity == other.identity == {"model": "m", "max_tokens": 5, "reply_mode": "plain"}
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000/v1",
+        "ftp://host/v1",
+        "http://",
+        "nonsense",
+        "http://[",
+        "http://host:port",
+        "u:hidden@host",
+    ],
+)
 def test_an_address_that_is_none(url):
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="no address") as caught:
         OpenAIChat("m", url)
+    assert "hidden" not in str(caught.value)
 
 
 ENVIRONMENT_PROBE = """
