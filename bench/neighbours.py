@@ -49,13 +49,6 @@ def scikit_learn(rows: NDArray[np.float32]) -> NDArray[np.int64]:
     return found[:, 1:]
 
 
-def ball_tree(rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The search inside the hdbscan package's default, a ball tree."""
-    from sklearn.neighbors import BallTree
-
-    return BallTree(rows).query(rows, K + 1)[1][:, 1:]
-
-
 def faiss_flat(rows: NDArray[np.float32]) -> NDArray[np.int64]:
     """IndexFlatIP."""
     import faiss
@@ -79,7 +72,7 @@ def main() -> None:
     seconds, pairs = timed(lambda: neighbours_within(rows, WITHIN))
     print(f"ours, within {WITHIN}         {seconds:7.1f} s  {len(pairs.indices) // 2:,} pairs")
     print(f"peak memory              {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:7.2f} GiB")
-    others = {"scikit-learn brute": scikit_learn, "ball tree (hdbscan)": ball_tree}
+    others = {"scikit-learn brute": scikit_learn}
     if importlib.util.find_spec("faiss"):
         others["faiss IndexFlatIP"] = faiss_flat
     for name, search in others.items():

@@ -18,10 +18,10 @@ class ReplyLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    text_characters: int = 600
-    sentence_characters: int = 160
-    phrase_characters: int = 40
-    items: int = 6
+    text_characters: int = 240
+    sentence_characters: int = 80
+    phrase_characters: int = 32
+    items: int = 4
     exchanges: int = 1
 
 

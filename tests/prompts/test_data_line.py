@@ -3,7 +3,7 @@ import json
 import pytest
 from entp.prompts.data_line import data_line
 from entp.records.conversation import Turn, to_json
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 # what chat templates and tokenizers of common model families reserve
@@ -45,16 +45,19 @@ conversations = st.lists(
 ).map(tuple)
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_a_value_comes_back_from_its_line(value):
     assert json.loads(data_line(value)) == value
 
 
+@settings(deadline=None)
 @given(conversations)
 def test_a_conversation_comes_back_as_turns(turns):
     assert json.loads(data_line(turns)) == to_json(turns)
 
 
+@settings(deadline=None)
 @given(json_values | conversations)
 def test_it_is_one_line_without_control_tokens_or_control_characters(value):
     line = data_line(value)

@@ -63,7 +63,7 @@ def test_the_data_stands_in_the_prompt_line_by_line_in_the_order_of_the_template
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.template)
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(text=attack_text)
 def test_data_adds_no_line_no_section_and_no_role(kind, profile, text):
     hostile, harmless = (

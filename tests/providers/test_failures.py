@@ -78,6 +78,15 @@ def test_each_status_is_one_kind_of_failure(loopback, status, kind):
     assert status in {401} or "because of this" in str(error)
 
 
+def test_the_key_does_not_follow_a_redirect(loopback):
+    elsewhere = loopback.start(lambda request: loopback.completion())
+    location = f"{elsewhere.base_url}/chat/completions"
+    error = answered(loopback, loopback.answer("", 307, {"Location": location}))
+    assert type(error) is ServerUnavailable
+    assert "redirect" in str(error)
+    assert elsewhere.received == []
+
+
 def test_no_quota_is_no_reason_to_wait(loopback):
     error = answered(loopback, loopback.refused(429, "You exceeded your quota.", "insufficient_quota"))
     assert type(error) is AccessRefused
@@ -253,7 +262,9 @@ def test_a_key_in_the_address_is_never_shown(loopback):
     url = server.base_url.replace("http://", "http://user:hidden-password@") + "?token=hidden-token"
     error = failure(url, key=None)
     assert "hidden" not in "".join(traceback.format_exception(error))
-    assert "hidden" not in repr(Server(url, "m", "hidden"))
+    server_of_mine = Server(url, "m", "hidden-key")
+    assert "hidden" not in repr(server_of_mine)
+    assert "hidden" not in server_of_mine.scrub("got user:hidden-password@host and hidden-key")
 
 
 @pytest.mark.parametrize("key", ["mine alone", "mine\n", "schlüssel"])
