@@ -23,7 +23,8 @@ from ..records.calls import ChatReply, ChatRequest, Usage, call_key
 from ..records.conversation import Turn
 from ..records.errors import RunFolderError
 from ..records.rows import canonical_json
-from .migrations import GroupCommit, Layout, Migration, open_database, store_error
+from .group_commit import GroupCommit
+from .migrations import Layout, Migration, open_database, store_error
 
 # below this many bytes zlib's header and dictionary eat up what it saves
 WORTH_ZIPPING = 200

@@ -7,21 +7,18 @@ another program or of a newer ENTP is refused as it was found.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 from ..records.errors import RunFolderError
 
 BUSY_TIMEOUT_S = 60.0
 
-Item = TypeVar("Item")
 Change: TypeAlias = str | Callable[[sqlite3.Connection], None]
 
 # one statement, so that all three are of one moment even while another process migrates the file
@@ -201,99 +198,3 @@ def _letters(number: int) -> str:
 
 def _path(connection: sqlite3.Connection) -> str:
     return str(connection.execute("PRAGMA database_list").fetchone()[2])
-
-
-class _Waiting(NamedTuple, Generic[Item]):
-    """An item that is not on disk yet, and whom to tell when it is."""
-
-    item: Item
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
-
-
-class GroupCommit(Generic[Item]):
-    """A thread that writes what is handed to `add`.
-
-    All that arrives while one transaction is being committed goes into the next, so one fsync serves as many
-    callers as there are. `write` puts one item into the open transaction; it runs in the thread, which from
-    now on is the only user of `connection`.
-    """
-
-    def __init__(
-        self, connection: sqlite3.Connection, write: Callable[[Item], None], *, path: str | Path
-    ) -> None:
-        self._connection = connection
-        self._write = write
-        self._path = path
-        self._pending: list[_Waiting[Item]] = []
-        self._closed = False
-        self._changed = threading.Condition()
-        # a daemon, so that a program that dies without closing does not wait for it
-        self._thread = threading.Thread(target=self._run, name=f"commits {path}", daemon=True)
-        self._thread.start()
-
-    async def add(self, item: Item) -> None:
-        """Return when the transaction that holds `item` is committed.
-
-        Raises RunFolderError where it could not be, or after `close`. A caller that is cancelled while it
-        waits does not take the item back.
-        """
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(item, loop, loop.create_future())
-        with self._changed:
-            if self._closed:
-                message = f"{self._path} is closed"
-                raise RunFolderError(message)
-            self._pending.append(waiting)
-            self._changed.notify()
-        await waiting.done
-
-    def close(self) -> None:
-        """Write what is waiting, end the thread and close the connection. May be called twice."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join()
-        self._connection.close()
-
-    def _run(self) -> None:
-        while group := self._next_group():
-            _release(group, self._commit(group))
-
-    def _next_group(self) -> list[_Waiting[Item]]:
-        """All that is waiting, as soon as there is anything; empty when closed and nothing is left."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._closed)
-            group, self._pending = self._pending, []
-        return group
-
-    def _commit(self, group: list[_Waiting[Item]]) -> Exception | None:
-        try:
-            with transaction(self._connection):
-                for waiting in group:
-                    self._write(waiting.item)
-        except sqlite3.Error as error:
-            return store_error(self._path, "writing", error)
-        except Exception as error:
-            return error  # raised in the callers: they would wait for ever if it ended this thread
-        return None
-
-
-def _release(group: list[_Waiting[Item]], failure: Exception | None) -> None:
-    """Wake all waiting callers, with one wake-up for each event loop."""
-    callers: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for waiting in group:
-        callers.setdefault(waiting.loop, []).append(waiting.done)
-    for loop, futures in callers.items():
-        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_settle, futures, failure)
-
-
-def _settle(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
-    for future in futures:
-        if future.done():  # the caller was cancelled
-            continue
-        if failure is None:
-            future.set_result(None)
-        else:
-            future.set_exception(failure)

@@ -132,7 +132,7 @@ class OpenAIChat:
         from langsmith import tracing_context
 
         connection = self._opened()
-        if True:
+        async with connection.slots:
             started = time.monotonic()
             try:
                 with tracing_context(enabled=False):

@@ -39,11 +39,12 @@ class Audit:
     scores: IntArray
 
     def spread(self, num_rows: int, num_scores: int) -> IntArray:
-        """Second scores (N,) of all rows, MISSING where there is none; raises ValueError on bad positions."""
+        """Second scores (N,) of all rows, MISSING where there is none; raises ValueError on a bad audit."""
         check_in_range(self.rows, 0, num_rows - 1, name="audited row")
         check_in_range(self.scores, 0, num_scores - 1, name="second score")
-        if len(np.unique(self.rows)) != len(self.rows) or len(self.rows) != len(self.scores):
-            msg = f"an audit needs one second score per row, got {len(self.scores)} for {len(self.rows)} rows"
+        num_audited = len(np.unique(self.rows))
+        if not len(self.rows) == len(self.scores) == num_audited > 0:
+            msg = f"an audit needs one second score per row, got {len(self.scores)} for {num_audited} rows"
             raise ValueError(msg)
         second = np.full(num_rows, MISSING, dtype=np.int64)
         second[self.rows] = self.scores

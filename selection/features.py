@@ -29,23 +29,18 @@ def cross_predict(
         msg = f"features must be finite, of shape ({len(scores)}, F), got shape {features.shape}"
         raise ValueError(msg)
     fold = rng.permutation(int(groups.max()) + 1)[groups] % _FOLDS
-    columns = np.column_stack([features, np.ones(len(features))])
     target = scores - scores.mean()
-    sums = [_moments(columns[fold == held], target[fold == held]) for held in range(_FOLDS)]
-    gram, cross = sum(part[0] for part in sums), sum(part[1] for part in sums)
-    scale = float(np.trace(gram)) / columns.shape[1]
-    best, best_error = np.zeros(len(scores)), float((target**2).mean())
-    for shrinkage in _SHRINKAGES:
-        predicted = np.empty(len(scores))
-        penalty = shrinkage * scale * np.eye(columns.shape[1])
-        for held, (own_gram, own_cross) in enumerate(sums):
-            weights = np.linalg.solve(gram - own_gram + penalty, cross - own_cross)
-            predicted[fold == held] = columns[fold == held] @ weights
-        error = float(((target - predicted) ** 2).mean())
-        if error < best_error:
-            best, best_error = predicted, error
-    spread = best.std()
-    return (best - best.mean()) / spread if spread > 0 else best
+    weights = _ridge_weights(*_moments(features, target, fold))
+    tried = np.empty((len(scores), len(_SHRINKAGES)))
+    for at in range(0, len(scores), _ROWS_AT_ONCE):
+        here = slice(at, at + _ROWS_AT_ONCE)
+        every_fold = np.tensordot(_with_ones(features[here]), weights, axes=(1, 0))
+        tried[here] = every_fold[np.arange(len(every_fold)), fold[here]]
+    errors = ((target[:, None] - tried) ** 2).mean(axis=0)
+    if errors.min() >= (target**2).mean():
+        return np.zeros(len(scores))
+    best = tried[:, int(errors.argmin())]
+    return (best - best.mean()) / best.std()
 
 
 def blend_with_prediction(
@@ -81,12 +76,32 @@ def _normal_rows(centres: FloatArray | IntArray, variance: float, num_scores: in
     return out
 
 
-def _moments(columns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gram matrix (F, F) and products with the target (F,), in float64, some rows at a time."""
-    gram = np.zeros((columns.shape[1], columns.shape[1]))
-    cross = np.zeros(columns.shape[1])
-    for at in range(0, len(columns), _ROWS_AT_ONCE):
-        part = columns[at : at + _ROWS_AT_ONCE].astype(np.float64)
-        gram += part.T @ part
-        cross += part.T @ target[at : at + _ROWS_AT_ONCE]
+def _moments(features: FloatArray, target: FloatArray, fold: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Gram matrices (folds, F + 1, F + 1) and products with the target (folds, F + 1) of each fold's rows."""
+    width = features.shape[1] + 1
+    gram, cross = np.zeros((_FOLDS, width, width)), np.zeros((_FOLDS, width))
+    for at in range(0, len(features), _ROWS_AT_ONCE):
+        here = slice(at, at + _ROWS_AT_ONCE)
+        columns = _with_ones(features[here])
+        for held in range(_FOLDS):
+            own = fold[here] == held
+            gram[held] += columns[own].T @ columns[own]
+            cross[held] += columns[own].T @ target[here][own]
     return gram, cross
+
+
+def _ridge_weights(gram: FloatArray, cross: FloatArray) -> FloatArray:
+    """Weights (F + 1, folds, shrinkages), each fitted to all folds but its own."""
+    width = cross.shape[1]
+    scale = float(np.trace(gram.sum(axis=0))) / width
+    weights = np.empty((width, _FOLDS, len(_SHRINKAGES)))
+    for held in range(_FOLDS):
+        others, products = gram.sum(axis=0) - gram[held], cross.sum(axis=0) - cross[held]
+        for at, shrinkage in enumerate(_SHRINKAGES):
+            weights[:, held, at] = np.linalg.solve(others + shrinkage * scale * np.eye(width), products)
+    return weights
+
+
+def _with_ones(features: FloatArray) -> FloatArray:
+    """The features in float64 with a column of ones, for the mean."""
+    return np.column_stack([features.astype(np.float64), np.ones(len(features))])

@@ -39,6 +39,9 @@ class Products:
 
         rows = torch.from_numpy(vectors)
         self.error = (vectors.shape[1] + 2) * _FLOAT32_UNIT + _RANK_ROUNDING
+        if torch.get_float32_matmul_precision() != "highest":
+            # somebody allowed torch to round the inputs of float32 products to bfloat16
+            self.error += _BFLOAT16_RESULT
         if not fine and torch.cuda.is_available():
             rows = rows.cuda()
             self.error += 2 * _TENSOR_CORE_INPUT

@@ -38,7 +38,10 @@ def split_regions(indices: IntArray, rng: np.random.Generator) -> IntArray:
 
 
 def jackknife(scores: IntArray, patterns: Patterns, model: Model, region: IntArray) -> FloatArray:
-    """Standard errors (K, K) of T: the spread of the fits that leave out one region each."""
+    """Standard errors (K, K) of T: the spread of the fits that leave out one region each.
+
+    Infinite where there are fewer than two regions to leave out.
+    """
     num_scores = len(model.prior)
     cells = patterns.pattern_of * num_scores + scores
     fits = []
@@ -47,7 +50,7 @@ def jackknife(scores: IntArray, patterns: Patterns, model: Model, region: IntArr
         rest = dataclasses.replace(patterns, weights=patterns.weights - own.reshape(patterns.weights.shape))
         fits.append(refit_model(rest, model).own)
     if len(fits) < 2:
-        return np.full_like(model.own, np.nan)
+        return np.full_like(model.own, np.inf)
     stacked = np.stack(fits)
     errors: FloatArray = np.sqrt((len(fits) - 1) * stacked.var(axis=0))
     return errors

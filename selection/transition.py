@@ -2,13 +2,13 @@
 
 raw         scores at their word
 hoc         the paper's: moments of a row and its two nearest neighbours, one matrix for both
-neighbours  the latent-class model of `latent_class`; how many neighbours to use and how far to believe them
-is
-            chosen by how well they predict ratings that they have not seen
-crossfit    no neighbours: the rating and a prediction of it from the row's own features, out of fold
-audited     the two-level model of `audit`, from second ratings of some rows
-auto        neighbours, together with features where given; audited where an audit is given and calls for it
-            auto and audited keep the raw scores where a flag of `trust` puts T in doubt: they do no harm
+neighbours  the latent-class model; how many neighbours to use, and how far to believe them, is chosen by
+            how well they predict ratings that they have not seen
+crossfit    no neighbours: the rating, and a prediction of it from the row's own features, out of fold
+audited     the two-level model, from second ratings of some rows
+auto        neighbours, with features where given; audited where an audit is given and calls for it
+
+`auto` and `audited` keep the raw scores where a flag puts T in doubt: they do no harm.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def estimate_transition(
     """
     check_in_range(scores, 0, num_scores - 1, name="score")
     if len(neighbours.indices) != len(scores) or len(scores) == 0:
-        msg = (
-            f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected as many, not 0"
-        )
+        msg = f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected as many and some"
         raise ValueError(msg)
     for needs, given in (("crossfit", features), ("audited", audit)):
         if method == needs and given is None:
@@ -79,22 +77,33 @@ def estimate_transition(
         flag = Flag("no_neighbours", "Rows have fewer than two neighbours, so ratings cannot be checked.")
         return _taken_at_their_word(scores, num_scores, (flag,))
     with one_thread():
-        groups = duplicate_groups(neighbours)
-        views = independent_scores(scores, neighbours, groups)
-        numbers = [k for k in _NUMBERS_OF_NEIGHBOURS if k <= views.shape[1]]
-        pool = Pool(
-            scores,
-            neighbours,
-            groups,
-            views,
-            patterns={k: count_patterns(scores, views[:, :k], num_scores) for k in numbers},
-            observed=np.bincount(scores, minlength=num_scores) / len(scores),
-            prediction=None if features is None else cross_predict(features, scores, groups, rng),
-            second=None if audit is None else audit.spread(len(scores), num_scores),
-        )
+        pool = _gather(scores, neighbours, num_scores, rng, features, audit)
         if method == "hoc":
             return _by_moments(pool, rng)
         return _by_features(pool) if method == "crossfit" else _by_likelihood(pool, rng, method)
+
+
+def _gather(
+    scores: IntArray,
+    neighbours: Neighbours,
+    num_scores: int,
+    rng: np.random.Generator,
+    features: FloatArray | None,
+    audit: Audit | None,
+) -> Pool:
+    groups = duplicate_groups(neighbours)
+    views = independent_scores(scores, neighbours, groups)
+    numbers = [k for k in _NUMBERS_OF_NEIGHBOURS if k <= views.shape[1]]
+    return Pool(
+        scores=scores,
+        neighbours=neighbours,
+        groups=groups,
+        views=views,
+        patterns={k: count_patterns(scores, views[:, :k], num_scores) for k in numbers},
+        observed=np.bincount(scores, minlength=num_scores) / len(scores),
+        prediction=None if features is None else cross_predict(features, scores, groups, rng),
+        second=None if audit is None else audit.spread(len(scores), num_scores),
+    )
 
 
 def _taken_at_their_word(scores: IntArray, num_scores: int, flags: tuple[Flag, ...]) -> TransitionEstimate:
@@ -126,7 +135,11 @@ def _taken_at_their_word(scores: IntArray, num_scores: int, flags: tuple[Flag, .
 def _by_moments(pool: Pool, rng: np.random.Generator) -> TransitionEstimate:
     model = match_moments(third_order(pool.scores, pool.views, len(pool.observed)), pool.observed)
     fit = fixed_choice(pool, model, 2)
-    flags = (*_doubts_of_neighbours(pool, fit, rng), *trust.odd_rows(model))
+    flags = (
+        *trust.no_signal(_gain(pool, fit), _entropy(pool.observed)),
+        *_doubts_of_neighbours(pool, fit, rng),
+        *trust.odd_rows(model),
+    )
     return _estimate(pool, fit, "hoc", flags, errors=None, abstains=False)
 
 

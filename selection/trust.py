@@ -43,11 +43,13 @@ class Flag:
 
 
 def no_signal(gain: float, entropy: float) -> tuple[Flag, ...]:
-    """The neighbours tell next to nothing about a row's rating (both in nats)."""
+    """What is known of a row beside its rating tells next to nothing about that (both in nats)."""
     if entropy > 0 and gain >= SMALLEST_GAIN * entropy:
         return ()
     share = 100 * max(gain, 0.0) / entropy if entropy > 0 else 0.0
-    return (Flag("no_signal", f"A row's neighbours explain only {share:.1f} % of the spread of its rating."),)
+    return (
+        Flag("no_signal", f"What else is known of the rows explains {share:.1f} % of the spread of ratings."),
+    )
 
 
 def weak_signal(gain: float, entropy: float) -> tuple[Flag, ...]:
@@ -77,7 +79,7 @@ def unbound(model: Model, errors: FloatArray, observed: FloatArray) -> tuple[Fla
     own = model.own[np.ix_(common, common)]
     share = float(((own + errors[np.ix_(common, common)]) / observed[common]).min())
     share = min(max(share, 0.0), 1.0 - 1e-9)
-    raw = np.minimum((np.diag(model.own) - share * observed) / (1.0 - share), 1.0)
+    raw = np.clip((np.diag(model.own) - share * observed) / (1.0 - share), 0.0, 1.0)
     corrected = (1.0 - share) + share * model.prior
     harm = float(model.prior @ (raw - corrected))
     if harm <= _MOST_HARM:
