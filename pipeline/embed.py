@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -39,7 +40,7 @@ async def embed(run: Run) -> Result:
     with run.progress.task(f"embedding with {encoder.name}", len(missing)) as done:
         for start in range(0, len(missing), CHUNK):
             chunk = missing[start : start + CHUNK]
-            vectors[chunk] = encoder.encode(_texts(run, chunk), on_progress=done)
+            vectors[chunk] = encoder.encode(_texts(run, chunk), on_progress=_steps(done))
             vectors.flush()
     for old in run.folder.glob("embeddings-*.npy"):
         if old.name != name:
@@ -95,6 +96,18 @@ def _take_over(run: Run, contents: list[str], name: str, vectors: Vectors) -> No
             for at, content in enumerate(contents):
                 if content in before:
                     vectors[at] = old[before[content]["position"]]
+
+
+def _steps(done: Callable[[int], None]) -> Callable[[int], None]:
+    """From an encoder's running total to the number of items just done."""
+    before = 0
+
+    def told(total: int) -> None:
+        nonlocal before
+        done(total - before)
+        before = total
+
+    return told
 
 
 def _texts(run: Run, positions: NDArray[np.int64]) -> list[str]:

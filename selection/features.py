@@ -40,7 +40,8 @@ def cross_predict(
     if errors.min() >= (target**2).mean():
         return np.zeros(len(scores))
     best = tried[:, int(errors.argmin())]
-    return (best - best.mean()) / best.std()
+    scaled: FloatArray = (best - best.mean()) / best.std()
+    return scaled
 
 
 def blend_with_prediction(

@@ -65,7 +65,9 @@ def estimate_transition(
     """
     check_in_range(scores, 0, num_scores - 1, name="score")
     if len(neighbours.indices) != len(scores) or len(scores) == 0:
-        msg = f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected as many and some"
+        msg = (
+            f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected equal, above 0"
+        )
         raise ValueError(msg)
     for needs, given in (("crossfit", features), ("audited", audit)):
         if method == needs and given is None:

@@ -42,9 +42,9 @@ class Farm:
 
 def stored(path):
     connection = sqlite3.connect(path)
-    found = names(connection)
+    found = connection.execute("SELECT name FROM animals ORDER BY rowid").fetchall()
     connection.close()
-    return found
+    return [name for (name,) in found]
 
 
 def test_all_that_arrive_during_a_commit_share_the_next(farm):

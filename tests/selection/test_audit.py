@@ -75,7 +75,9 @@ def test_both_ratings_of_an_audited_row_count(synthetic) -> None:
     [
         ([0, 9], [1, 1], "audited row at position 1 is 9"),
         ([0, 1], [1, 6], "second score"),
-        ([1, 1], [2, 2], "per row"),
+        ([1, 1], [2, 2], "got 2 for 1 rows"),
+        ([1, 2], [2], "got 1 for 2 rows"),
+        (np.arange(0), np.arange(0), "got 0 for 0 rows"),
     ],
 )
 def test_a_bad_audit_is_refused(synthetic, rng, rows, scores, said) -> None:
