@@ -34,6 +34,7 @@ from .trust import Flag
 
 Method = Literal["auto", "neighbours", "crossfit", "audited", "hoc", "raw"]
 
+_FEWEST_SCORES, _MOST_SCORES = 2, 10
 _NUMBERS_OF_NEIGHBOURS = (2, 3, 5, 10, 20)
 _DIAGONALS = (0.9, 0.7, 0.5)
 # standard errors by which audited ratings must agree more than the neighbours' model says
@@ -63,12 +64,7 @@ def estimate_transition(
     References: arXiv 2510.23160, Section 3.1; Zhu, Song and Liu, "Clusterability as an alternative to anchor
     points when learning with noisy labels", arXiv 2102.05291.
     """
-    check_in_range(scores, 0, num_scores - 1, name="score")
-    if len(neighbours.indices) != len(scores) or len(scores) == 0:
-        msg = (
-            f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected equal, above 0"
-        )
-        raise ValueError(msg)
+    _check(scores, neighbours, num_scores)
     for needs, given in (("crossfit", features), ("audited", audit)):
         if method == needs and given is None:
             msg = f"method {method!r} needs {'features' if needs == 'crossfit' else 'an audit'}, got none"
@@ -83,6 +79,18 @@ def estimate_transition(
         if method == "hoc":
             return _by_moments(pool, rng)
         return _by_features(pool) if method == "crossfit" else _by_likelihood(pool, rng, method)
+
+
+def _check(scores: IntArray, neighbours: Neighbours, num_scores: int) -> None:
+    if not _FEWEST_SCORES <= num_scores <= _MOST_SCORES:
+        msg = f"num_scores is {num_scores}, expected {_FEWEST_SCORES} to {_MOST_SCORES}"
+        raise ValueError(msg)
+    check_in_range(scores, 0, num_scores - 1, name="score")
+    if len(neighbours.indices) != len(scores) or len(scores) == 0:
+        msg = (
+            f"{len(scores)} scores but neighbours of {len(neighbours.indices)} rows; expected equal, above 0"
+        )
+        raise ValueError(msg)
 
 
 def _gather(

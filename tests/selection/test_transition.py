@@ -208,5 +208,7 @@ def test_scores_out_of_range_or_of_other_rows_are_refused(synthetic, rng) -> Non
     neighbours = nearest_neighbours(synthetic.unit_rows((4, 3), 0), 2)
     with pytest.raises(ValueError, match="score at position 3 is 6, expected 0 to 5"):
         estimate_transition(np.array([0, 1, 2, 6]), neighbours, rng=rng)
+    with pytest.raises(ValueError, match="num_scores is 11, expected 2 to 10"):
+        estimate_transition(np.array([0, 1, 2, 3]), neighbours, rng=rng, num_scores=11)
     with pytest.raises(ValueError, match="3 scores but neighbours of 4 rows"):
         estimate_transition(np.array([0, 1, 2]), neighbours, rng=rng)
