@@ -54,7 +54,7 @@ def main() -> None:
                 neighbours,
                 rng=np.random.default_rng(0),
                 method=method,
-                features=features if method == "crossfit" else None,
+                features=features if method in ("crossfit", "auto") else None,
             )
             corrected = correct_scores(scores, neighbours, estimate)
             scale = np.arange(corrected.posterior.shape[1])

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..pipeline.load import shown
 from ..pipeline.run_folder import Run, open_run
 from ..pipeline.settings import EMBEDDED
 from ..pipeline.show import show
@@ -56,12 +57,12 @@ def demo_command(folder: Path, pairs: int) -> int:
     with as_file(files("entp") / POOL) as pool:
         changes = {**SETTINGS, "pool": (str(pool),), "pairs": pairs}
         with open_run(folder, changes, progress=TerminalProgress(), create=True) as run:
-            emit(f"{pool} through every stage with the embedded model; the run is kept in {folder}")
+            emit(f"{shown(pool)} through every stage with the embedded model; the run is kept in {folder}")
             emit()
             code = do_all(run, as_json=False)
             emit()
             _print_fusions(run)
-            emit(CLOSING.format(pool=pool, folder=folder))
+            emit(CLOSING.format(pool=shown(pool), folder=folder))
     return code
 
 

@@ -35,6 +35,12 @@ def run_option(command: Command) -> Command:
     )(command)
 
 
+def pool_argument(command: Command) -> Command:
+    """The files of the pool; stored whole, so that later commands may be given in another folder."""
+    kind = click.Path(exists=True, resolve_path=True, path_type=Path)
+    return click.argument("pool", nargs=-1, type=kind)(command)
+
+
 def json_option(command: Command) -> Command:
     """Results as JSON."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)

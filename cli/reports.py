@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..pipeline.load import shown
 from ..pipeline.stages import StageEnd
-from .output import emit, one_line, table
+from .output import emit, table
 
 
 def print_report(end: StageEnd) -> None:
@@ -60,7 +61,8 @@ def _load(report: dict[str, Any]) -> None:
     for source, number in report["sources"].items():
         emit(f"  {number} rows from {source}")
     for row in report["rejected"]:
-        emit(f"  rejected {row['file']}:{row['line']}: found {row['found']}, expected {row['expected']}")
+        place = f"{shown(row['file'])}:{row['line']}"
+        emit(f"  rejected {place}: found {row['found']}, expected {row['expected']}")
 
 
 def _rate(report: dict[str, Any]) -> None:
@@ -129,7 +131,7 @@ def _blend(report: dict[str, Any]) -> None:
 
 
 def _export(report: dict[str, Any]) -> None:
-    emit(f"  {report['rows']} rows as {report['form']} in {one_line(report['file'], 200)}")
+    emit(f"  {report['rows']} rows as {report['form']} in {shown(report['file'])}")
 
 
 _DETAILS = {

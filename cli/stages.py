@@ -16,6 +16,7 @@ from .options import (
     changes_of,
     json_option,
     key_option,
+    pool_argument,
     read_key,
     run_option,
     setting_options,
@@ -99,7 +100,7 @@ def _stage_command(name: str) -> click.Command:
     if name == "fuse":
         command = _dry_run(command)
     if name == "load":
-        command = click.argument("pool", nargs=-1, type=click.Path(path_type=Path))(command)
+        command = pool_argument(command)
     epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
     return click.command(name, help=f"{stage.does[0].upper()}{stage.does[1:]}.", epilog=epilog)(command)
 
@@ -126,7 +127,7 @@ def _tell_plan(run: Run, as_json: bool) -> int:
 
 
 @click.command("run", epilog=RUN_EXAMPLES.replace("\\b", "\b"))
-@click.argument("pool", nargs=-1, type=click.Path(path_type=Path))
+@pool_argument
 @run_option
 @json_option
 @settings_option

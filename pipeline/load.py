@@ -17,15 +17,20 @@ from .run_folder import Run
 from .stages import Result, hash_of
 
 
-def pool_digest(run: Run) -> str:
-    """A hash of the content of the pool's files."""
-    digest = sha256()
-    for path in _paths(run):
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                with file.open("rb") as opened:
-                    digest.update(file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
+def pool_unchanged(run: Run) -> bool:
+    """Whether the pool's files are as they were loaded; a file that has gone undoes nothing."""
+    mark = run.store.mark("load")
+    if mark is None or any(not path.exists() for path in _paths(run)):
+        return True
+    loaded = mark.report["pool"]
+    # reading all of a large pool takes a while, so a look at size and time comes first
+    return bool(loaded["seen"] == _seen(run) or loaded["digest"] == _digest(run))
+
+
+def shown(path: Path | str) -> str:
+    """A path as a message shows it: relative where it lies below the working folder."""
+    absolute = Path(path).absolute()
+    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
 
 
 async def load(run: Run) -> Result:
@@ -35,6 +40,7 @@ async def load(run: Run) -> Result:
         message = "no pool given"
         raise UsageError(message, "name its files: entp load POOL... --run DIR")
     pool_files = [open_pool(path, max_row_bytes=run.settings.max_row_bytes) for path in paths]
+    pool = {"seen": _seen(run), "digest": _digest(run)}
     for pool_file in pool_files:
         run.progress.say(_described(pool_file))
     rejected: list[RejectedRow] = []
@@ -42,7 +48,7 @@ async def load(run: Run) -> Result:
         run.store.replace("rows", _records(run, paths, rejected, done))
         run.store.replace("rejected_rows", (row.model_dump() for row in rejected))
         if not run.store.count("rows"):
-            message = f"{', '.join(str(path) for path in paths)}: no usable row ({len(rejected)} rejected)"
+            message = f"{', '.join(map(shown, paths))}: no usable row ({len(rejected)} rejected)"
             where = f"; the first, {_place(rejected[0])}" if rejected else ""
             raise PoolError(message + where, "mend the rows, or give another file")
     books = Books(
@@ -54,6 +60,7 @@ async def load(run: Run) -> Result:
         "SELECT source, count(*) AS n FROM rows GROUP BY source ORDER BY n DESC, source"
     )
     report = {
+        "pool": pool,
         "files": [
             {"file": str(f.path), "format": f.format, "shape": f.shape, "bytes": f.bytes} for f in pool_files
         ],
@@ -94,10 +101,29 @@ def _paths(run: Run) -> list[Path]:
     return [Path(path) for path in run.settings.pool]
 
 
+def _files(run: Run) -> list[Path]:
+    """The files of the pool, those in the folders of data sets included, in a fixed order."""
+    found = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in _paths(run))
+    return [file for files in found for file in files if file.is_file()]
+
+
+def _seen(run: Run) -> list[list[Any]]:
+    return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in _files(run)]
+
+
+def _digest(run: Run) -> str:
+    """A hash of the content of the pool's files."""
+    digest = sha256()
+    for file in _files(run):
+        with file.open("rb") as opened:
+            digest.update(file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
 def _described(pool_file: PoolFile) -> str:
     size = f"{pool_file.bytes / 1e6:.1f} MB"
-    return f"{pool_file.path}: {pool_file.format}, {pool_file.shape} shape, {size}"
+    return f"{shown(pool_file.path)}: {pool_file.format}, {pool_file.shape} shape, {size}"
 
 
 def _place(row: RejectedRow) -> str:
-    return f"{row.file}:{row.line}: found {row.found}, expected {row.expected}"
+    return f"{shown(row.file)}:{row.line}: found {row.found}, expected {row.expected}"

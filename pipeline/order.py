@@ -7,7 +7,7 @@ from importlib import import_module
 
 from .embed import embeddings_exist
 from .export import target_exists
-from .load import pool_digest
+from .load import pool_unchanged
 from .run_folder import Run
 from .stages import Result, Stage
 
@@ -29,9 +29,9 @@ STAGES: tuple[Stage, ...] = (
         name="load",
         does="read the pool's files; what is no row goes to the rejected list",
         reads=(),
-        settings=("pool", "strict", "max_row_bytes"),
+        settings=("strict", "max_row_bytes"),
         work=_work("load"),
-        given=pool_digest,
+        intact=pool_unchanged,
     ),
     Stage(
         name="rate",

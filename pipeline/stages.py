@@ -30,8 +30,8 @@ class Result:
 class Stage:
     """One stage. `reads` names the stages whose outputs it uses, `settings` the settings it depends on.
 
-    `given` hashes what it reads from outside the run. `intact` says whether the files it has left are still
-    there. `retries` says that failed items may be taken up again.
+    `intact` says whether the files that it read from or left outside the tables are as they were. `retries`
+    says that failed items may be taken up again.
     """
 
     name: str
@@ -39,7 +39,6 @@ class Stage:
     reads: tuple[str, ...]
     settings: tuple[str, ...]
     work: Callable[[Run], Awaitable[Result]]
-    given: Callable[[Run], str] = lambda run: ""
     intact: Callable[[Run], bool] = lambda run: True
     retries: bool = False
 
@@ -99,7 +98,7 @@ def _is_current(run: Run, stage: Stage, mark: StageMark) -> bool:
 
 def _inputs(run: Run, stage: Stage) -> str:
     marks = [run.store.mark(name) for name in stage.reads]
-    return tagged_hash("inputs", [stage.given(run), *(mark.outputs if mark else "" for mark in marks)])
+    return tagged_hash("inputs", [mark.outputs if mark else "" for mark in marks])
 
 
 def _settings(run: Run, stage: Stage) -> str:

@@ -88,10 +88,15 @@ def weigh_features(pool: Pool, fit: Fit, prediction: FloatArray) -> Fit:
     return replace(tried[best], predicted=values[best])
 
 
-def _predict_tilted(pool: Pool, fit: Fit, prediction: FloatArray) -> float:
+def classes_of_rows(pool: Pool, fit: Fit) -> FloatArray:
+    """P(true i | neighbours' scores) of each row, (N, K)."""
     model, patterns = fit.model, pool.patterns[fit.k]
     of_pattern = believed(model.prior, model.neighbour, fit.binding, patterns, fit.beta)
-    rated = tilted(of_pattern[patterns.pattern_of], fit.tilt, prediction) @ model.own
+    return of_pattern[patterns.pattern_of]
+
+
+def _predict_tilted(pool: Pool, fit: Fit, prediction: FloatArray) -> float:
+    rated = tilted(classes_of_rows(pool, fit), fit.tilt, prediction) @ fit.model.own
     return float(np.log(rated[np.arange(len(rated)), pool.scores]).mean())
 
 

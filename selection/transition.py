@@ -20,7 +20,15 @@ import numpy as np
 from . import trust
 from .arrays import FloatArray, IntArray, check_in_range
 from .audit import Audit, fit_audited, self_agreement
-from .choice import Fit, Pool, choose_neighbours, features_alone, fixed_choice, weigh_features
+from .choice import (
+    Fit,
+    Pool,
+    choose_neighbours,
+    classes_of_rows,
+    features_alone,
+    fixed_choice,
+    weigh_features,
+)
 from .correction import TransitionEstimate
 from .features import blend_with_prediction, cross_predict
 from .latent_class import diagonal_start, fit_model, log_likelihood
@@ -173,10 +181,13 @@ def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> Tran
     flags = (
         *_doubts_of_neighbours(pool, fit, rng),
         *trust.unstable(list(models.values()), fit.model, jackknifed),
-        *trust.unbound(fit.model, jackknifed, pool.observed),
+        *trust.unbound(fit.model, pool.observed),
         *trust.weak_signal(_gain(pool, fit), _entropy(pool.observed)),
         *trust.odd_rows(fit.model),
     )
+    if pool.prediction is not None:
+        classes = classes_of_rows(pool, fit)
+        flags = (*flags, *trust.unshared(pool.scores, classes, fit.model, pool.prediction))
     used, errors = "neighbours", jackknifed if np.isfinite(jackknifed).all() else None
     asked = method == "audited" or (method == "auto" and _audit_calls(pool, fit, flags))
     if pool.second is not None and asked:

@@ -24,6 +24,11 @@ _MOST_HARM = 0.05
 # standard errors at which a difference is taken for real
 _STANDARD_ERRORS = 3.0
 _NULL_TABLES = 40
+# probability from which neighbours leave no doubt, and a correlation that is too small to matter
+_SURE = 0.8
+_MOST_CORRELATION = 0.05
+# share of the entries of a row of T that errors leave empty where they are not drawn at random
+_EMPTY_SHARE = 0.25
 # row-wise L1 distance beyond sampling error: 0.2 moves one rating in ten
 _MOST_SPREAD = 0.2
 # total variation that is too small to matter, however many rows make it visible
@@ -66,19 +71,18 @@ def weak_signal(gain: float, entropy: float) -> tuple[Flag, ...]:
     )
 
 
-def unbound(model: Model, errors: FloatArray, observed: FloatArray) -> tuple[Flag, ...]:
+def unbound(model: Model, observed: FloatArray) -> tuple[Flag, ...]:
     """Part of T is what rows show that do not belong where they lie, and correcting those would do harm.
 
-    A share s of such rows turns T into (1 - s) T + s q, with q the shares of all ratings. The largest s
-    that fits is the least favourable reading; harm is what the correction then loses against the raw
-    scores, in share of rows. `errors` (K, K) are standard errors of T, `observed` (K,) is q.
+    A share s of such rows turns T into (1 - s) T + s q, with q the shares of all ratings. The largest s that
+    fits, judged by the emptier entries of each row, is the least favourable reading; harm is what the
+    correction then loses against the raw scores, in share of rows. `observed` (K,) is q.
     """
     common = np.flatnonzero((model.prior >= _RARE) & (observed >= _RARE))
     if len(common) < 2:
         return ()
-    own = model.own[np.ix_(common, common)]
-    share = float(((own + errors[np.ix_(common, common)]) / observed[common]).min())
-    share = min(max(share, 0.0), 1.0 - 1e-9)
+    ratios = model.own[np.ix_(common, common)] / observed[common]
+    share = min(float(np.quantile(ratios, _EMPTY_SHARE, axis=1).min()), 1.0 - 1e-9)
     raw = np.clip((np.diag(model.own) - share * observed) / (1.0 - share), 0.0, 1.0)
     corrected = (1.0 - share) + share * model.prior
     harm = float(model.prior @ (raw - corrected))
@@ -89,6 +93,30 @@ def unbound(model: Model, errors: FloatArray, observed: FloatArray) -> tuple[Fla
             "unbound",
             f"Up to {100 * share:.0f} % of rows may not share their neighbours' score, and the correction "
             "would spoil them; only an audit can tell.",
+        ),
+    )
+
+
+def unshared(scores: IntArray, classes: FloatArray, model: Model, prediction: FloatArray) -> tuple[Flag, ...]:
+    """Features tell more of a rating than its neighbours' score leaves to tell.
+
+    Where the neighbours leave no doubt about the score they share, `classes` (N, K), what is left of the
+    rating should be the rater's error, and the features' `prediction` (N,) of the rating should say nothing
+    about it.
+    """
+    sure = classes.max(axis=1) >= _SURE
+    rest = (scores - classes @ model.own @ np.arange(len(model.prior)))[sure]
+    known = prediction[sure]
+    if len(rest) < 2 or rest.std() == 0 or known.std() == 0:
+        return ()
+    correlation = float(np.corrcoef(rest, known)[0, 1])
+    if correlation <= max(_STANDARD_ERRORS / np.sqrt(len(rest)), _MOST_CORRELATION):
+        return ()
+    return (
+        Flag(
+            "unshared",
+            f"Rows near each other differ in what their features say of the rating (correlation "
+            f"{correlation:.2f}): they do not share one score.",
         ),
     )
 

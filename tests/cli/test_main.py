@@ -156,7 +156,7 @@ def test_strict_stops_at_the_first(entp_command, arguments, pool, tmp_path):
     ("args", "code", "says"),
     [
         (["run", "--run", "{tmp}/run"], 2, "no pool given"),
-        (["run", "{tmp}/none.jsonl", "--run", "{tmp}/run"], 1, "none.jsonl"),
+        (["run", "{tmp}/none.jsonl", "--run", "{tmp}/run"], 2, "none.jsonl"),
         (["run", "{pool}", "--run", "{pool}/run"], 1, "cannot be made"),
         (["status", "--run", "{tmp}/none"], 1, "holds no run"),
         (["run", "{pool}", "--run", "{tmp}/run", "--similarity", "7"], 2, "similarity"),

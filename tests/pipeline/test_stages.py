@@ -153,3 +153,20 @@ def test_for_each_keeps_to_its_number_and_raises_the_first_error():
     assert len(done) < 60
     asyncio.run(for_each(range(20), work, workers=3))
     assert done[-20:] == list(range(20))
+
+
+def test_a_pool_that_has_gone_does_not_undo_what_was_loaded(tmp_path, settings, pool):
+    with open_run(tmp_path / "run", settings, create=True) as run:
+        do(run, "load")
+        pool.unlink()
+        assert state_of(run, stage_named("load")) == "done"
+        do(run, "rate")
+
+
+def test_a_pool_is_known_by_its_content_not_by_its_time(tmp_path, settings, pool):
+    with open_run(tmp_path / "run", settings, create=True) as run:
+        do(run, "load")
+        os.utime(pool, (1, 1))
+        assert state_of(run, stage_named("load")) == "done"
+        pool.write_text(pool.read_text("utf-8").replace("puppy", "kitten"), "utf-8")
+        assert state_of(run, stage_named("load")) == "stale"

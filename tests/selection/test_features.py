@@ -96,3 +96,14 @@ def test_scores_all_alike(synthetic, rng) -> None:
         scores, neighbours, rng=rng, method="crossfit", features=rng.normal(size=(200, 2))
     )
     assert set(correct_scores(scores, neighbours, found).score.tolist()) == {2}
+
+
+def test_features_show_that_neighbours_share_no_score(synthetic, rng) -> None:
+    abstained = []
+    for redrawn in (0.0, 0.2):
+        truth = synthetic.truth(6000, synthetic.adjacent(), redrawn=redrawn, k=20)
+        features = truth.true[:, None] + rng.normal(size=(6000, 1))
+        found = estimate_transition(truth.scores, truth.neighbours, rng=rng, features=features)
+        assert ("unshared" in {flag.name for flag in found.flags}) == found.abstains
+        abstained.append(found.abstains)
+    assert abstained == [False, True]

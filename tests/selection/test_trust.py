@@ -28,11 +28,10 @@ def test_two_in_a_hundred_is_signal_and_a_fifth_is_enough() -> None:
 
 def test_misplaced_rows_look_like_ratings_drawn_at_random(synthetic) -> None:
     observed = np.full(6, 1 / 6)
-    sure = np.zeros((6, 6))
     # errors to the next score only cannot be misplaced rows; errors anywhere can
-    assert trust.unbound(model_of(synthetic.adjacent()), sure, observed) == ()
+    assert trust.unbound(model_of(synthetic.adjacent()), observed) == ()
     anywhere = 0.4 * np.eye(6) + 0.6 * observed
-    (flag,) = trust.unbound(model_of(anywhere), sure, observed)
+    (flag,) = trust.unbound(model_of(anywhere), observed)
     assert flag.name == "unbound"
     assert "60 %" in flag.sentence
 
@@ -89,3 +88,16 @@ def test_a_matrix_that_depends_on_the_number_of_neighbours(synthetic) -> None:
     assert names(trust.unstable([chosen, other], chosen, np.full((6, 6), 0.005))) == {"unstable"}
     assert trust.unstable([chosen, other], chosen, np.full((6, 6), 0.1)) == ()
     assert trust.unstable([chosen, other], chosen, np.full((6, 6), np.inf)) == ()
+
+
+def test_features_that_tell_what_the_neighbours_cannot(synthetic, rng) -> None:
+    model = model_of(synthetic.adjacent())
+    shared = rng.integers(0, 6, 3000)
+    classes = np.eye(6)[shared]
+    own = np.where(rng.random(3000) < 0.3, rng.integers(0, 6, 3000), shared)
+    opinion = rng.normal(size=3000)
+    for true, expected in ((shared, set()), (own, {"unshared"})):
+        scores = synthetic.rate(true, synthetic.adjacent(), rng)
+        assert names(trust.unshared(scores, classes, model, true + opinion)) == expected
+    doubtful = np.full((3000, 6), 1 / 6)
+    assert trust.unshared(shared, doubtful, model, own + opinion) == ()
