@@ -79,6 +79,7 @@ def _print_fusions(run: Run) -> None:
         cells = [_conversation(found["operands"][side]["turns"]) for side in ("left", "right")]
         if fused:
             table.add_column(Text(f"fused by {fused[0]['strategy']}, loss {fused[0]['loss']}"), ratio=1)
+            table.caption = Text(f"templates: {' -> '.join(fused[0]['templates'])}")
             cells.append(_conversation(fused[0]["turns"]))
         else:
             table.add_column(Text("failed"), ratio=1)

@@ -97,6 +97,9 @@ def _outline(value: Any, depth: int) -> None:
             for turn in item:
                 text = printable(turn["content"]).replace("\n", f"\n{pad}    ")
                 emit(f"{pad}  {turn['role']}: {text}")
+        elif isinstance(item, list) and not any(isinstance(part, dict | list) for part in item):
+            if item:
+                emit(f"{pad}{name}: {'; '.join(map(str, item))}")
         elif isinstance(item, dict | list) and item:
             emit(f"{pad}{name}:")
             _outline(item, depth + 1)

@@ -39,6 +39,7 @@ _LIST_TIMEOUT_S = 30.0
 _LONGEST_ASKED_WAIT_S = 300.0
 _BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
 _NAMES_SHOWN = 8
+_GIVE_UP_AFTER = 10
 
 _FINISH_REASONS: dict[str, Literal["stop", "length", "content_filter", "other"]] = {
     "stop": "stop",
@@ -82,6 +83,7 @@ class OpenAIChat:
         self._retries = retries
         self._sleep = sleep
         self._connection: Connection | None = None
+        self._failed_in_a_row = 0
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -95,7 +97,8 @@ class OpenAIChat:
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Send a request and hand back what came, unread: the text may be cut off or fit no schema.
 
-        A refusal is a reply whose text is the refusal. Raises a ModelError where there is no reply.
+        A refusal is a reply whose text is the refusal. Raises a ModelError where there is no reply; after ten
+        failures in a row, each after all its retries, it says that going on is of no use.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(ServerUnavailable),
@@ -104,7 +107,14 @@ class OpenAIChat:
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._try, request)
+        try:
+            reply = await retrying(self._try, request)
+        except ServerUnavailable as error:
+            self._failed_in_a_row += 1
+            error.stops_run |= self._failed_in_a_row >= _GIVE_UP_AFTER
+            raise
+        self._failed_in_a_row = 0
+        return reply
 
     async def check(self) -> None:
         """Find out from the server's list of models whether it answers, takes the key and knows the model.

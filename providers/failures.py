@@ -80,13 +80,21 @@ def read_failure(error: Exception, server: Server) -> ModelError:
         return ServerUnavailable(message, _LATER)
     if isinstance(error, openai.APIConnectionError):
         reason = server.shorten(str(error.__cause__ or error)) or type(error.__cause__).__name__
-        return ServerUnavailable(f"no answer from model server {server.address}: {reason}", _CHECK_ADDRESS)
+        message = f"no answer from model server {server.address}: {reason}"
+        return ServerUnavailable(message, _CHECK_ADDRESS, stops_run=_nobody_there(error))
     if isinstance(error, UnicodeEncodeError):
         message = f"the request cannot be written as UTF-8: {error.reason}"
         return RequestRefused(message, "mend the row that holds such characters")
     said = server.shorten(str(error))
     message = f"model server {server.address} sent what is no reply of an OpenAI-compatible server: {said}"
     return ServerUnavailable(message, _CHECK_ADDRESS)
+
+
+def _nobody_there(error: openai.APIConnectionError) -> bool:
+    """Whether no connection came about at all; one that broke off may be the request's own fault."""
+    # by name, since the client may be built on either of two HTTP libraries; langchain-openai adds a layer
+    causes = (error.__cause__, getattr(error.__cause__, "__cause__", None))
+    return any(type(cause).__name__ in {"ConnectError", "ConnectTimeout"} for cause in causes)
 
 
 def safe_cause(error: Exception, server: Server) -> Exception | None:

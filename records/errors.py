@@ -70,14 +70,24 @@ class ModelError(EntpError):
 
 
 class ServerUnavailable(ModelError):
-    """Unreachable, overloaded or timed out. `retry_after_s` is the wait the server asked for, if any."""
+    """Unreachable, overloaded or timed out. `retry_after_s` is the wait the server asked for, if any.
+
+    One request may fail alone, over and over; `stops_run` says that the others would as well.
+    """
 
     retryable = True
-    stops_run = True
 
-    def __init__(self, message: str, remedy: str = "", *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        *,
+        retry_after_s: float | None = None,
+        stops_run: bool = False,
+    ) -> None:
         super().__init__(message, remedy)
         self.retry_after_s = retry_after_s
+        self.stops_run = stops_run
 
 
 class AccessRefused(ModelError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -38,21 +39,61 @@ def test_every_dependency_has_its_reason():
         assert name.removesuffix("-checkpoint").removesuffix("-checkpoint-sqlite") in reasons
 
 
-def commands():
-    for document in DOCUMENTS:
-        for block in re.findall(r"```(?:sh|console)\n(.*?)```", document.read_text("utf-8"), re.DOTALL):
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line.removeprefix("$ "), comments=True)
-                if "entp" in words[:2]:
-                    yield pytest.param(words[words.index("entp") + 1 :], id=f"{document.name}: {line[:60]}")
+def commands(document):
+    """The words of every entp command in a document, without the program's own name."""
+    for block in re.findall(r"```(?:sh|console)\n(.*?)```", document.read_text("utf-8"), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0].endswith("entp"):
+                yield words[1:]
 
 
-@pytest.mark.parametrize("words", list(commands()))
-def test_every_command_in_the_documents_is_understood(words):
+@pytest.fixture
+def example_folder(tmp_path, monkeypatch):
+    """A folder with the files that the documents name; the pool is a part of the shipped one."""
+    lines = (ROOT / "examples" / "pool.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "examples").mkdir()
+    for file in (tmp_path / "examples" / "pool.jsonl", tmp_path / "pool.jsonl"):
+        file.write_text("".join(lines[:60] + lines[-3:]), "utf-8")
+    (tmp_path / "more.parquet").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documents_is_understood(document, example_folder):
     """Parsed as the command line does it: unknown commands, options and values are errors."""
-    command = entp.get_command(click.Context(entp), words[0])
-    assert command, words
-    command.make_context(words[0], words[1:])
+    for name, *words in commands(document):
+        command = entp.get_command(click.Context(entp), name)
+        assert command, name
+        command.make_context(name, words)
+
+
+def test_the_readmes_stages_and_views_run(example_folder, model_server):
+    """The commands on `runs/steps`, as they stand there but for the server, which is one on loopback."""
+    ran = []
+    for words in commands(ROOT / "README.md"):
+        if "runs/steps" in words:
+            here = [
+                {"http://localhost:8000/v1": model_server.base_url, "my-model": "fake"}.get(w, w)
+                for w in words
+            ]
+            if here[0] == "show":
+                here[1] = json.loads((example_folder / "pool.jsonl").read_text("utf-8").splitlines()[0])["id"]
+            assert entp.main(here, standalone_mode=False) == 0, here
+            ran.append(here[0])
+    assert ran == [
+        "load",
+        "rate",
+        "embed",
+        "score",
+        "select",
+        "fuse",
+        "blend",
+        "export",
+        *["status", "list", "list", "show"],
+    ]
+    assert (example_folder / "train.jsonl").stat().st_size > 0
 
 
 def test_make_targets_in_the_documents_exist():

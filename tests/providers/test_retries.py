@@ -166,3 +166,45 @@ def test_a_server_that_never_answers_is_given_up(loopback):
         await server.wait_closed()
 
     asyncio.run(run())
+
+
+def test_one_request_that_always_fails_does_not_stop_the_others(loopback):
+    def script(request):
+        wanted = request.body["messages"][0]["content"] == "bad"
+        return loopback.refused(500, "it broke") if wanted else loopback.completion("fine")
+
+    server = loopback.start(script)
+    bad = REQUEST.model_copy(update={"messages": (Turn(role="user", content="bad"),)})
+
+    async def run():
+        chat = OpenAIChat("m", server.base_url, retries=0)
+        for _ in range(30):
+            with pytest.raises(ServerUnavailable) as caught:
+                await chat.complete(bad)
+            assert not caught.value.stops_run
+            await chat.complete(REQUEST)
+        await chat.aclose()
+
+    asyncio.run(run())
+
+
+def test_ten_failures_in_a_row_say_that_going_on_is_of_no_use(loopback):
+    server = loopback.start(lambda request: loopback.refused(503, "overloaded"))
+
+    async def run():
+        chat = OpenAIChat("m", server.base_url, retries=0)
+        stops = []
+        for _ in range(10):
+            with pytest.raises(ServerUnavailable) as caught:
+                await chat.complete(REQUEST)
+            stops.append(caught.value.stops_run)
+        await chat.aclose()
+        return stops
+
+    assert asyncio.run(run()) == [False] * 9 + [True]
+
+
+def test_a_server_that_is_not_there_stops_the_run_at_once():
+    with pytest.raises(ServerUnavailable) as caught:
+        ask(OpenAIChat("m", "http://127.0.0.1:9/v1", retries=1, sleep=Waits()))
+    assert caught.value.stops_run
