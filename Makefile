@@ -24,7 +24,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup
-	$(BIN)/entp demo
+	@# 3: done, with a row that failed, which such a small model may well have
+	$(BIN)/entp demo || [ $$? -eq 3 ]
 
 test: setup lint
 	$(BIN)/pytest

@@ -108,7 +108,7 @@ class OpenAIChat:
             reraise=True,
         )
         try:
-            reply = await retrying(self._try, request)
+            reply: ChatReply = await retrying(self._try, request)
         except ServerUnavailable as error:
             self._failed_in_a_row += 1
             error.stops_run |= self._failed_in_a_row >= _GIVE_UP_AFTER
