@@ -97,10 +97,9 @@ class Settings(BaseModel):
             message = f"setting {name!r}: {first['msg']}, found {first.get('input')!r}"
             raise UsageError(message, "see entp run --help for what there is") from error
 
-    @property
-    def effective_profile(self) -> Profile:
+    def profile_for(self, model: str) -> Profile:
         """The prompt profile: as set, else compact for the embedded model and full for any other."""
-        return self.profile or ("compact" if self.model == EMBEDDED else "full")
+        return self.profile or ("compact" if model == EMBEDDED else "full")
 
 
 def settings_file(path: Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class StudioChat:
         return await chat.complete(request)
 
 
-_MODEL = Model(chat=StudioChat(SETTINGS), profile=SETTINGS.effective_profile)
+_MODEL = Model(chat=StudioChat(SETTINGS), profile=SETTINGS.profile_for(SETTINGS.model or EMBEDDED))
 
 fusion = fusion_graph(_MODEL).compile(name="fusion")
 variant = variant_graph(_MODEL).compile(name="variant")

@@ -45,7 +45,8 @@ async def open_model(run: Run) -> AsyncIterator[OpenModel]:
     async with open_chat(settings, run.key) as chat:
         with Ledger(run.folder / LEDGER_FILE) as ledger:
             recorded = RecordedChat(chat, ledger)
-            model = Model(chat=recorded, profile=settings.effective_profile, tries=settings.tries)
+            profile = settings.profile_for(resolved_model(settings, run.key))
+            model = Model(chat=recorded, profile=profile, tries=settings.tries)
             yield OpenModel(model, recorded.counts)
 
 
