@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from entp.selection import Audit, Neighbours, correct_scores, estimate_transition
 from numpy.typing import NDArray
+
+from entp.selection import Audit, Neighbours, correct_scores, estimate_transition
 
 NUM_SCORES = 6
 PRIOR = np.array([0.08, 0.17, 0.25, 0.25, 0.18, 0.07])

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from entp.selection import nearest_neighbours, neighbours_within
 from numpy.typing import NDArray
+
+from entp.selection import nearest_neighbours, neighbours_within
 
 K = 10
 WITHIN = 0.9

@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from entp.selection import correct_scores, estimate_transition, nearest_neighbours, partial_spearman, spearman
 
 METHODS = ("raw", "hoc", "neighbours", "crossfit", "auto")

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
 from entp.records.calls import ChatReply, ChatRequest, Usage
 
 Turns = list[dict[str, str]]

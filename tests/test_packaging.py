@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from entp.cli.main import entp
 
 ROOT = Path(__file__).parent.parent

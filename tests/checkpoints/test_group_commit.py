@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from entp.checkpoints.group_commit import GroupCommit
 from entp.checkpoints.migrations import Layout, Migration, open_database
 from entp.records.errors import RunFolderError

@@ -10,6 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from entp.checkpoints import ledger as ledger_module
 from entp.checkpoints import migrations
 from entp.checkpoints.ledger import LAYOUT, Ledger, OperatorTotals, RecordedCall
@@ -17,8 +20,6 @@ from entp.checkpoints.migrations import open_database, transaction
 from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
 from entp.records.conversation import Turn
 from entp.records.errors import EntpError, RunFolderError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 IDENTITY = {"model": "small", "most_tokens": 512}
 RULES = "Answer with one JSON object. " * 50

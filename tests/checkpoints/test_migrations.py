@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from entp.checkpoints import migrations
 from entp.checkpoints.migrations import (
     Layout,

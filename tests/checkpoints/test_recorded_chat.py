@@ -5,14 +5,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from entp.checkpoints import recorded_chat
 from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import Counts, OfflineChat, RecordedChat
 from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
 from entp.records.conversation import Turn
 from entp.records.errors import EntpError, ModelError, ReplayMiss, RequestRefused, ServerUnavailable
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 IDENTITY = {"model": "small", "most_tokens": 512}
 

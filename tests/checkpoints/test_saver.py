@@ -9,9 +9,6 @@ from typing import Annotated
 
 import ormsgpack
 import pytest
-from entp.checkpoints.ledger import Ledger
-from entp.checkpoints.saver import open_saver, thread_id
-from entp.records.errors import RunFolderError
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -19,6 +16,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from pydantic import BaseModel
 from typing_extensions import TypedDict
+
+from entp.checkpoints.ledger import Ledger
+from entp.checkpoints.saver import open_saver, thread_id
+from entp.records.errors import RunFolderError
 
 
 @dataclasses.dataclass

@@ -8,6 +8,7 @@ import sys
 
 import click
 import pytest
+
 from entp.cli.main import COMMANDS, entp, main
 
 HEAVY = ("torch", "sentence_transformers", "langchain_openai", "langgraph", "sklearn", "xllamacpp")

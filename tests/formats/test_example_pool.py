@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from entp.formats.pool import open_pool, read_pool
 from entp.records.rows import Row
 

@@ -6,11 +6,12 @@ from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from entp.formats.export import ExportRow, Form, write_rows
 from entp.records.conversation import from_json
 from entp.records.errors import PoolError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FORMS = get_args(Form)
 SHORT = [("user", "Name a bird."), ("assistant", "A wren.")]

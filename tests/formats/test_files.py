@@ -7,6 +7,7 @@ import tracemalloc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from entp.formats import json_records
 from entp.formats.pool import open_pool, read_pool
 from entp.records.errors import PoolError

@@ -3,12 +3,13 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from entp.formats.export import ExportRow, write_rows
 from entp.formats.pool import open_pool, read_pool
 from entp.formats.text_form import from_text
 from entp.records.conversation import Turn
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 # writing files takes as long as the disk pleases
 files = settings(max_examples=40, deadline=None)

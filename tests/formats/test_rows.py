@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from entp.formats.misfit import MOST_SHOWN
 from entp.formats.pool import read_pool
 from entp.records.rows import RejectedRow, Row, content_hash

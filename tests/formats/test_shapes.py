@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from entp.formats.misfit import Misfit
 from entp.formats.pool import open_pool, read_pool
 from entp.formats.shapes import SHAPES

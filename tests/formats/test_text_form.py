@@ -1,11 +1,12 @@
 """The text form of the paper, and that data cannot become structure in it."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from entp.formats.misfit import Misfit
 from entp.formats.text_form import from_text, to_text
 from entp.records.conversation import Turn
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 HEADINGS = ["### User", "### Assistant", "### System"]
 

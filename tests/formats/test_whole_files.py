@@ -6,6 +6,7 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from entp.formats.pool import open_pool, read_pool
 from entp.records.errors import PoolError
 

@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionSettings, FusionState, calls_of_a_fusion
 from entp.graph.variant import variant_graph
 from entp.nodes.ask import Model
 from entp.records.conversation import from_json, to_json
 from entp.records.errors import AccessRefused
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent / "golden"
 

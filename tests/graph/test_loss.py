@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from entp.graph.loss import answer_loss, means_nothing, merge_loss
 from entp.nodes.replies import AnswerCheck, CompletenessReport
 from entp.records.conversation import Turn

@@ -6,6 +6,7 @@ from itertools import chain, combinations
 from typing import get_args
 
 import pytest
+
 from entp.graph.loss import Condition
 from entp.graph.optimizer import least, next_revision, next_update
 from entp.nodes.revision import RevisionTemplate

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from entp.graph.terms import folded_words, stands_in
 from hypothesis import given
 from hypothesis import strategies as st
+
+from entp.graph.terms import folded_words, stands_in
 
 
 @pytest.mark.parametrize(

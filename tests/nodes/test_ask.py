@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+
 from entp.nodes.ask import MAX_REASKS, Model, ask, read_reply
 from entp.nodes.rating import rate_row
 from entp.nodes.replies import Answer, Rating

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from entp.nodes import replies
 from entp.nodes.schema import ReplyLimits, reply_schema
 

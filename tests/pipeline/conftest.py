@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from entp.pipeline.job import run_all
 from entp.pipeline.run_folder import open_run
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+
 from entp.pipeline.order import STAGES, stage_named
 from entp.pipeline.run_folder import open_run
 from entp.pipeline.stages import run_stage

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from entp.pipeline.crowd import for_each
 from entp.pipeline.order import STAGES, stage_named
 from entp.pipeline.run_folder import look_at_run, open_run

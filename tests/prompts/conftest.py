@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
 from entp.prompts import inputs
 from entp.prompts.inputs import TemplateInput
 from entp.records.conversation import Turn

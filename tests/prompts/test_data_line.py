@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from entp.prompts.data_line import data_line
-from entp.records.conversation import Turn, to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from entp.prompts.data_line import data_line
+from entp.records.conversation import Turn, to_json
 
 # what chat templates and tokenizers of common model families reserve
 CONTROL_TOKENS = """

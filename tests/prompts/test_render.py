@@ -3,12 +3,13 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from entp.prompts import inputs
 from entp.prompts.inputs import MissingAnswerInput, TemplateInput, TermsInput
 from entp.prompts.render import Profile, render, templates_hash
 from entp.records.conversation import Turn
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PROFILES = get_args(Profile)
 KINDS = [kind for kind in vars(inputs).values() if isinstance(kind, type) and TemplateInput in kind.__bases__]

@@ -5,6 +5,7 @@ from string import Template
 from typing import get_args
 
 import pytest
+
 from entp.nodes import replies
 from entp.prompts import inputs
 from entp.prompts.data_line import data_line

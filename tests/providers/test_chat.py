@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from entp.providers.chat import OpenAIChat
 from entp.records.calls import ChatRequest, Usage
 from entp.records.conversation import Turn

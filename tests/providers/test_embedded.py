@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError
 from urllib.parse import urlsplit
 
 import pytest
+
 from entp.providers import embedded
 from entp.providers.chat import OpenAIChat
 from entp.providers.embedded import EmbeddedServer

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
+
 from entp.providers import encoders
 from entp.providers.encoders import EMBEDDED_ENCODER, open_encoder
 from entp.records.errors import EntpError

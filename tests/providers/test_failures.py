@@ -9,6 +9,7 @@ import traceback
 
 import openai
 import pytest
+
 from entp.providers.chat import OpenAIChat
 from entp.providers.failures import Server
 from entp.records.calls import ChatRequest

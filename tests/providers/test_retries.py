@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+
 from entp.providers.chat import OpenAIChat
 from entp.records.calls import ChatRequest
 from entp.records.conversation import Turn

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from entp.records.conversation import (
     Turn,
     from_json,
@@ -13,8 +16,6 @@ from entp.records.conversation import (
 )
 from entp.records.errors import EntpError, ServerUnavailable
 from entp.records.rows import content_hash, tagged_hash
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def turns(*roles):

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from entp.selection import Neighbours
 from numpy.typing import NDArray
+
+from entp.selection import Neighbours
 
 PRIOR = np.array([0.08, 0.17, 0.25, 0.25, 0.18, 0.07])
 

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from entp.selection import agreement, partial_spearman, quadratic_kappa, spearman
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
+
+from entp.selection import agreement, partial_spearman, quadratic_kappa, spearman
 
 
 def test_kappa_by_hand() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from entp.selection import content_class
 
 CODE = [

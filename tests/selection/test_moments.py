@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from entp.selection import correct_scores, estimate_transition
 from entp.selection.latent_class import Model
 from entp.selection.moments import _distance, implied_third_order, match_moments, third_order

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from entp.selection import nearest_neighbours, neighbours_within
 
 

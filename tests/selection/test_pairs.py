@@ -4,9 +4,10 @@ import itertools
 import random
 
 import pytest
-from entp.selection import Operand, make_pairs
 from hypothesis import given
 from hypothesis import strategies as st
+
+from entp.selection import Operand, make_pairs
 
 
 def named(sizes):

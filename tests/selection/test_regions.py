@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from entp.selection import estimate_transition, nearest_neighbours
 from entp.selection.regions import split_regions
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
+from sklearn.metrics import silhouette_score
+
 from entp.selection import Clusters, choose_representatives, one_hop_clusters, seeded_order, split_cluster
 from entp.selection.representatives import second_by_relevance
 from entp.selection.subclusters import average_silhouette
-from scipy.spatial.distance import cdist
-from sklearn.metrics import silhouette_score
 
 
 def test_average_silhouette_equals_scikit_learns(rng) -> None:

@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
+
 from entp.selection import Neighbours, correct_scores, estimate_transition, nearest_neighbours
 from entp.selection.patterns import MISSING, duplicate_groups, independent_scores
-from threadpoolctl import threadpool_limits
 
 
 def estimate(truth, method="auto", **options):

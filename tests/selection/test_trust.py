@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from entp.selection import trust
 from entp.selection.latent_class import Model
 from entp.selection.moments import implied_third_order
