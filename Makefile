@@ -28,7 +28,7 @@ demo: setup
 	$(BIN)/entp demo || [ $$? -eq 3 ]
 
 test: setup lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: setup .typecheck/entp
 	$(BIN)/ruff check .
