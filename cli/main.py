@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "views",
     "show": "views",
     "list": "views",
+    "verify": "views",
     "demo": "demo",
 }
 

@@ -115,4 +115,21 @@ def _is_turns(item: Any) -> bool:
     )
 
 
-COMMANDS = {"status": status_command, "show": show_command, "list": list_command}
+@click.command("verify", epilog="\b\nExample:\n  entp verify --run runs/first")
+@run_option
+@json_option
+def verify_command(folder: Path, as_json: bool) -> int:
+    """Prove that a run is whole: hashes, references, books and SQLite's own checks."""
+    from ..pipeline.verify import verify
+
+    with look_at_run(folder) as run:
+        problems = verify(run)
+    if as_json:
+        emit_json({"sound": not problems, "problems": problems})
+    else:
+        for problem in problems or ["sound"]:
+            emit(problem)
+    return 1 if problems else 0
+
+
+COMMANDS = {"verify": verify_command, "status": status_command, "show": show_command, "list": list_command}
