@@ -117,4 +117,20 @@ CREATE TABLE exports (                  -- files that this run has written and m
 );
 """
 
-RUN = Layout(file="run.db", tag="ENTR", migrations=(Migration("tables of a run", TABLES),))
+AUDITS = """
+CREATE TABLE audits (                   -- second ratings of some rows, each independent of the first
+    row_id TEXT PRIMARY KEY,
+    rater TEXT NOT NULL,
+    rating INTEGER,                     -- 1-10; NULL where the second rating failed
+    score INTEGER,                      -- 0-5; likewise
+    criteria TEXT NOT NULL,             -- JSON: rarity, complexity, informativeness
+    reason TEXT NOT NULL,               -- why there is no second rating
+    raw TEXT NOT NULL                   -- the reply that could not be used
+);
+"""
+
+RUN = Layout(
+    file="run.db",
+    tag="ENTR",
+    migrations=(Migration("tables of a run", TABLES), Migration("second ratings", AUDITS)),
+)

@@ -41,6 +41,16 @@ def pool_argument(command: Command) -> Command:
     return click.argument("pool", nargs=-1, type=kind)(command)
 
 
+def include_option(command: Command) -> Command:
+    """Content classes to take out of those that are set aside."""
+    return click.option(
+        "--include",
+        multiple=True,
+        type=_kind(Settings.model_fields["exclude"].annotation),
+        help="Content class to fuse all the same: takes it out of --exclude.",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """Results as JSON."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)

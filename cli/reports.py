@@ -6,7 +6,9 @@ from typing import Any
 
 from ..pipeline.load import shown
 from ..pipeline.stages import StageEnd
-from .output import emit, table
+from .output import emit, one_line, table
+
+WIDTH = 60
 
 
 def print_report(end: StageEnd) -> None:
@@ -69,8 +71,15 @@ def _rate(report: dict[str, Any]) -> None:
     emit(
         f"  rater {report['rater']}: {report['from_pool']} from the pool, {report['from_model']} by the model"
     )
+    if report["audit"]:
+        _audit(report["audit"])
     _spent(report["spent"])
     table(("score", "rows"), [(int(score), number) for score, number in report["scores"].items()])
+
+
+def _audit(found: dict[str, Any]) -> None:
+    alike = f", {found['rated_alike']:.0%} alike (kappa {found['kappa']:.2f})" if found["audited"] else ""
+    emit(f"  {found['audited']} of {found['wanted']} rows wanted were rated a second time{alike}")
 
 
 def _embed(report: dict[str, Any]) -> None:
@@ -79,6 +88,7 @@ def _embed(report: dict[str, Any]) -> None:
 
 def _score(report: dict[str, Any]) -> None:
     number = len(report["prior"])
+    emit(f"  method {report['method']}, {report['audited']} rows rated twice")
     emit("  T: P(rated j | true i), and p: P(true i)")
     rows = [
         (f"true {i}", *(f"{value:.2f}" for value in line), f"{report['prior'][i]:.2f}")
@@ -92,8 +102,19 @@ def _score(report: dict[str, Any]) -> None:
     emit(f"  {report['moved']} scores moved; LQ {report['LQ']}, HQ {report['HQ']}")
     for move in report["flow"]:
         emit(f"    {move['rows']} from {move['from']} to {move['to']}")
-    for row in report["examples"]:
-        emit(f"    {row['row_id']}: {row['score']} -> {row['corrected']} ({row['confidence']:.2f})")
+    if report["examples"]:
+        emit("  the surest of them, with the beginning of the text:")
+        examples = [
+            (row["row_id"], row["score"], row["corrected"], row["confidence"], one_line(row["text"], WIDTH))
+            for row in report["examples"]
+        ]
+        table(("row", "rated", "corrected", "confidence", "text"), examples)
+    if report["agreement"]:
+        emit("  agreement of raters: quadratic-weighted kappa, Spearman, Spearman with lengths taken out")
+        table(
+            ("rater", "other", "rows", "kappa", "spearman", "length out"),
+            [tuple(pair.values()) for pair in report["agreement"]],
+        )
     for name, rows_of_class in report["content_classes"].items():
         emit(f"  {rows_of_class} rows are {name}")
 

@@ -14,6 +14,7 @@ from ..pipeline.stages import StageEnd, run_stage
 from ..pipeline.status import status
 from .options import (
     changes_of,
+    include_option,
     json_option,
     key_option,
     pool_argument,
@@ -40,7 +41,7 @@ MODEL_OPTIONS = (
 # the settings of each stage as options, besides those of the model
 STAGE_OPTIONS: dict[str, tuple[str, ...]] = {
     "load": ("strict", "max_row_bytes"),
-    "rate": ("rater", "rating_scale"),
+    "rate": ("rater", "rating_scale", "audit", "seed"),
     "embed": ("encoder",),
     "score": ("correction", "neighbours", "lq_below", "seed"),
     "select": ("exclude", "clusterer", "similarity", "kinds", "fold", "seed"),
@@ -97,6 +98,8 @@ def _stage_command(name: str) -> click.Command:
     if asks:
         command = click.option("--retry-failed", is_flag=True, help="Take up what has failed.")(command)
         command = key_option(command)
+    if name == "select":
+        command = include_option(command)
     if name == "fuse":
         command = _dry_run(command)
     if name == "load":
@@ -134,6 +137,7 @@ def _tell_plan(run: Run, as_json: bool) -> int:
 @key_option
 @click.option("--retry-failed", is_flag=True, help="Take up what has failed.")
 @_dry_run
+@include_option
 @setting_options(*MODEL_OPTIONS, *dict.fromkeys(name for names in STAGE_OPTIONS.values() for name in names))
 def run_command(
     pool: tuple[Path, ...],

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from ..prompts.inputs import RatingInput
+from ..prompts.inputs import RatingAgainInput, RatingInput
 from ..records.conversation import Conversation
 from .ask import Asked, Model, ask
-from .replies import Rating
+from .replies import Rating, SecondRating
+
+# above zero by far, so that a second rating is a draw of its own
+AUDIT_TEMPERATURE = 0.7
 
 
 async def rate_row(turns: Conversation, model: Model, *, attempt: int = 1) -> Asked[Rating]:
     """Rate a row for rarity, complexity, informativeness and overall quality, each 1-10."""
     return await ask(model, RatingInput(conversation=turns), Rating, attempt=attempt)
+
+
+async def rate_row_again(turns: Conversation, model: Model) -> Asked[SecondRating]:
+    """Rate a row a second time, as independently of the first as one model can: an audit."""
+    given = RatingAgainInput(conversation=turns)
+    return await ask(model, given, SecondRating, temperature=AUDIT_TEMPERATURE)

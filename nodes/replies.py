@@ -42,6 +42,15 @@ class Rating(Reply):
     overall: Overall
 
 
+class SecondRating(Reply):
+    """The same four criteria in another order, for a second rating that owes little to the first."""
+
+    informativeness: Overall
+    complexity: Overall
+    rarity: Overall
+    overall: Overall
+
+
 class CorpusDomain(Part):
     """What one corpus is about (Fig. 9)."""
 

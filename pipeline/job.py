@@ -42,15 +42,17 @@ async def plan(run: Run, on_end: Callable[[StageEnd], None]) -> dict[str, Any]:
 
 
 def rows_to_rate(run: Run) -> int:
-    """How many rows the rating model would be asked about."""
+    """How many ratings the model would be asked for, second ones included."""
     if state_of(run, stage_named("rate")) == "done":
         return 0
     rater = chosen_rater(run)
+    rows = run.store.count("rows")
+    again = min(run.settings.audit, rows)
     if rater == MODEL:
-        return run.store.count("rows")
+        return rows + again
     sql = "SELECT count(*) AS n FROM rows WHERE json_extract(pool_ratings, '$.' || json_quote(?)) IS NULL"
     found = run.store.one(sql, rater) or {"n": 0}
-    return int(found["n"])
+    return int(found["n"]) + again
 
 
 def fusion_plan(run: Run) -> dict[str, Any]:

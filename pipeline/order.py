@@ -37,7 +37,7 @@ STAGES: tuple[Stage, ...] = (
         name="rate",
         does="rate each row; the pool's own ratings count, the model is asked for the rest",
         reads=("load",),
-        settings=("rater", "rating_scale", *MODEL_SETTINGS),
+        settings=("rater", "rating_scale", "audit", "seed", *MODEL_SETTINGS),
         work=_work("rate"),
         retries=True,
     ),
@@ -52,7 +52,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="score",
         does="correct the scores, part low from high quality, label content",
-        reads=("rate", "embed"),
+        reads=("load", "rate", "embed"),
         settings=("correction", "neighbours", "lq_below", "seed"),
         work=_work("score"),
     ),

@@ -1,4 +1,7 @@
-"""Rate: each row's overall rating, from the pool where it brings one, else from the model (Section 3.1)."""
+"""Rate: each row's overall rating, from the pool where it brings one, else from the model (Section 3.1).
+
+Some rows are rated a second time where an audit is asked for.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from ..records.books import Books
 from ..records.conversation import from_json
 from ..records.errors import ModelError, ReplyUnusable, UsageError
 from ..selection import scale_ratings
+from .audit import audit, audit_report
 from .crowd import for_each
 from .run_folder import Run
 from .stages import Result, hash_of
@@ -26,19 +30,21 @@ MODEL = "model"
 async def rate(run: Run) -> Result:
     """Fill `ratings`. A row without a usable rating is kept as unrated with the reason, never scored."""
     rater = chosen_rater(run)
-    scale = "0-5" if rater == MODEL else scale_of(run, rater)
-    run.store.db.execute("DELETE FROM ratings")
+    scale = "0-5" if rater == MODEL else scale_of(run, rater, run.settings.rating_scale)
     with run.store.transaction():
-        run.store.insert("ratings", _from_pool(run, rater, scale))
+        run.store.replace("audits", ())
+        run.store.replace("ratings", _from_pool(run, rater, scale))
     waiting = list(
         run.store.query(
             "SELECT id, turns FROM rows WHERE id NOT IN (SELECT row_id FROM ratings) ORDER BY position"
         )
     )
     spent: dict[str, int] = {}
-    if waiting:
+    if waiting or run.settings.audit:
         async with open_model(run) as opened:
             await _ask_model(run, waiting, opened.model)
+            if run.settings.audit:
+                await audit(run, opened.model)
             spent = vars(opened.counts)
     return _result(run, rater, scale, spent)
 
@@ -57,15 +63,14 @@ def chosen_rater(run: Run) -> str:
     return wanted or (raters[0] if raters else MODEL)
 
 
-def scale_of(run: Run, rater: str) -> Literal["0-5", "1-10"]:
-    """The scale of a rater's numbers in the pool: as set, else 1-10 where any is above 5.
+def scale_of(run: Run, rater: str, scale: Literal["auto", "0-5", "1-10"]) -> Literal["0-5", "1-10"]:
+    """The scale of a rater's numbers in the pool: as told, else 1-10 where any is above 5.
 
     Numbers that fit no scale, or a zero beside numbers above 5, are a UsageError.
     """
     sql = "SELECT min(value) AS low, max(value) AS high FROM rows, json_each(rows.pool_ratings) WHERE key = ?"
     found = run.store.one(sql, rater) or {}
     low, high = found["low"], found["high"]
-    scale = run.settings.rating_scale
     if scale == "auto":
         scale = "1-10" if high > 5 else "0-5"
     least, most = (0, 5) if scale == "0-5" else (1, 10)
@@ -116,12 +121,12 @@ def _record(row_id: str, rater: str, origin: str, **found: Any) -> dict[str, Any
 
 def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
     scored = run.store.count("ratings", "score IS NOT NULL")
+    audited = run.store.count("audits", "score IS NOT NULL")
     books = Books(
-        inputs=run.store.count("rows"),
-        outputs=scored,
-        failed=by_kind(
-            r["reason"] for r in run.store.query("SELECT reason FROM ratings WHERE score IS NULL")
-        ),
+        unit="ratings" if run.settings.audit else "rows",
+        inputs=run.store.count("rows") + run.store.count("audits"),
+        outputs=scored + audited,
+        failed={**_failures(run, "ratings"), **_failures(run, "audits", "second rating, ")},
     )
     distribution = run.store.query(
         "SELECT score, count(*) AS n FROM ratings WHERE score IS NOT NULL GROUP BY score ORDER BY score"
@@ -131,12 +136,23 @@ def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
         "scale": scale,
         "from_pool": run.store.count("ratings", "origin = 'pool'"),
         "from_model": run.store.count("ratings", "origin = 'model' AND score IS NOT NULL"),
-        "unrated": books.inputs - scored,
+        "unrated": run.store.count("ratings", "score IS NULL"),
+        "audit": audit_report(run) if run.settings.audit else None,
         "spent": spent,
         "scores": {str(record["score"]): record["n"] for record in distribution},
     }
-    outputs = hash_of(run.store.query("SELECT row_id, score FROM ratings ORDER BY row_id"))
+    outputs = hash_of(
+        run.store.query(
+            "SELECT ratings.row_id, ratings.score, audits.score AS second FROM ratings "
+            "LEFT JOIN audits USING (row_id) ORDER BY ratings.row_id"
+        )
+    )
     return Result(outputs, books, report)
+
+
+def _failures(run: Run, table: str, kind: str = "") -> dict[str, int]:
+    reasons = run.store.query(f"SELECT reason FROM {table} WHERE score IS NULL")
+    return by_kind(kind + record["reason"] for record in reasons)
 
 
 def by_kind(reasons: Iterable[str]) -> dict[str, int]:

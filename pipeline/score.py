@@ -10,20 +10,28 @@ import numpy as np
 
 from ..records.books import Books
 from ..records.conversation import from_json, plain_text
-from ..records.errors import RunFolderError
+from ..records.errors import RunFolderError, UsageError
 from ..selection import (
+    Audit,
     CorrectedScores,
+    Neighbours,
     TransitionEstimate,
     content_class,
     correct_scores,
     estimate_transition,
     nearest_neighbours,
+    row_features,
+    text_lengths,
 )
+from ..selection.arrays import FloatArray, IntArray
+from .audit import audit_of
 from .embed import embeddings
+from .raters import rater_agreement
 from .run_folder import Run
 from .stages import Result, hash_of
 
 EXAMPLES = 10
+BEGINNING = 120
 
 
 async def score(run: Run) -> Result:
@@ -41,10 +49,12 @@ async def score(run: Run) -> Result:
     vectors = embeddings(run)[[row["position"] for row in rated]]
     with run.progress.task("looking for neighbours", None):
         found = nearest_neighbours(vectors, run.settings.neighbours)
-    estimate = estimate_transition(
-        scores, found, rng=np.random.default_rng(run.settings.seed), method=run.settings.correction
-    )
+    turns = [from_json(json.loads(row["turns"])) for row in rated]
+    lengths = text_lengths(turns)
+    audit = audit_of(run, [row["id"] for row in rated])
+    estimate = _estimate(run, scores, found, row_features(vectors, lengths), audit)
     corrected = correct_scores(scores, found, estimate)
+    texts = [plain_text(said) for said in turns]
     records = [
         {
             "row_id": row["id"],
@@ -52,27 +62,55 @@ async def score(run: Run) -> Result:
             "corrected": int(corrected.score[at]),
             "confidence": round(float(corrected.confidence[at]), 6),
             "quality": "LQ" if corrected.score[at] < run.settings.lq_below else "HQ",
-            "content_class": content_class(plain_text(from_json(json.loads(row["turns"])))),
+            "content_class": content_class(texts[at]),
         }
         for at, row in enumerate(rated)
     ]
     with run.store.transaction():
         run.store.replace("scores", records)
-    return _result(run, records, estimate, corrected)
+    report = {
+        **_report(records, estimate, corrected, texts),
+        "audited": len(audit.rows) if audit else 0,
+        "agreement": rater_agreement(run, scores, estimate, corrected, lengths),
+    }
+    return _result(run, records, report)
 
 
-def _result(
-    run: Run, records: list[dict[str, Any]], estimate: TransitionEstimate, corrected: CorrectedScores
-) -> Result:
+def _estimate(
+    run: Run, scores: IntArray, found: Neighbours, features: FloatArray, audit: Audit | None
+) -> TransitionEstimate:
+    method = run.settings.correction
+    if method == "audited" and audit is None:
+        message = "--correction audited needs second ratings, and there are none"
+        raise UsageError(message, "make some with entp rate --audit N, or take another --correction")
+    rng = np.random.default_rng(run.settings.seed)
+    return estimate_transition(scores, found, rng=rng, method=method, features=features, audit=audit)
+
+
+def _result(run: Run, records: list[dict[str, Any]], report: dict[str, Any]) -> Result:
     rows = run.store.count("rows")
     books = Books(
         inputs=rows,
         outputs=len(records),
         rejected={"unrated": rows - len(records)} if rows > len(records) else {},
     )
+    return Result(hash_of(records), books, report)
+
+
+def _report(
+    records: list[dict[str, Any]],
+    estimate: TransitionEstimate,
+    corrected: CorrectedScores,
+    texts: list[str],
+) -> dict[str, Any]:
     moved = [record for record in records if record["score"] != record["corrected"]]
     flow = Counter((record["score"], record["corrected"]) for record in moved)
-    report = {
+    surest = sorted(
+        (-record["confidence"], record["row_id"], at)
+        for at, record in enumerate(records)
+        if record["score"] != record["corrected"]
+    )
+    return {
         "transition": estimate.transition.round(4).tolist(),
         "prior": estimate.prior.round(4).tolist(),
         "method": estimate.method,
@@ -83,10 +121,9 @@ def _result(
         "flags": [{"name": flag.name, "sentence": flag.sentence} for flag in estimate.flags],
         "moved": len(moved),
         "flow": [{"from": old, "to": new, "rows": n} for (old, new), n in sorted(flow.items())],
-        "examples": moved[:EXAMPLES],
+        "examples": [records[at] | {"text": texts[at][:BEGINNING]} for *_, at in surest[:EXAMPLES]],
         "mean_confidence": round(float(corrected.confidence.mean()), 4),
         "LQ": sum(record["quality"] == "LQ" for record in records),
         "HQ": sum(record["quality"] == "HQ" for record in records),
         "content_classes": dict(Counter(r["content_class"] for r in records if r["content_class"])),
     }
-    return Result(hash_of(records), books, report)

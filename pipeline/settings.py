@@ -47,10 +47,13 @@ class Settings(BaseModel):
     rating_scale: Literal["auto", "0-5", "1-10"] = Field(
         default="auto", description="scale of the pool's own ratings"
     )
+    audit: int = Field(
+        default=0, ge=0, description="rate so many random rows a second time, to know how the rater errs"
+    )
     encoder: str = Field(
         default="BAAI/bge-large-en-v1.5", description="sentence-transformers model, or 'embedded'"
     )
-    correction: Literal["auto", "neighbours", "raw"] = Field(
+    correction: Literal["auto", "neighbours", "crossfit", "audited", "hoc", "raw"] = Field(
         default="auto", description="how scores are corrected; auto abstains where it cannot be trusted"
     )
     neighbours: int = Field(default=20, ge=2, description="nearest neighbours of a row to look at")
@@ -88,9 +91,15 @@ class Settings(BaseModel):
     out: str | None = Field(default=None, description="exported file (.jsonl or .parquet)")
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
-        """These settings with some values changed; an unknown name or a wrong value is a UsageError."""
+        """These settings with some values changed; an unknown name or a wrong value is a UsageError.
+
+        `include` is no setting but a change of one: content classes to take out of `exclude`.
+        """
+        values = self.model_dump() | dict(changes)
+        included = values.pop("include", ())
+        values["exclude"] = [name for name in values["exclude"] if name not in included]
         try:
-            return Settings.model_validate(self.model_dump() | dict(changes))
+            return Settings.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])

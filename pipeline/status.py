@@ -11,7 +11,7 @@ from .stages import Stage, state_of
 
 # for a stage that has not ended: what it will take in, and what it has written so far
 _INPUTS = {
-    "rate": "SELECT count(*) AS n FROM rows",
+    "rate": "SELECT (SELECT count(*) FROM rows) + (SELECT count(*) FROM audits) AS n",
     "embed": "SELECT count(*) AS n FROM rows",
     "score": "SELECT count(*) AS n FROM rows",
     "select": "SELECT count(*) AS n FROM scores WHERE quality = 'LQ'",
@@ -21,11 +21,13 @@ _INPUTS = {
     "export": "SELECT count(*) AS n FROM blend",
 }
 _OUTPUTS = {
-    "rate": "SELECT count(*) AS n FROM ratings WHERE score IS NOT NULL",
+    "rate": "SELECT (SELECT count(*) FROM ratings WHERE score IS NOT NULL) + "
+    "(SELECT count(*) FROM audits WHERE score IS NOT NULL) AS n",
     "fuse": "SELECT count(*) AS n FROM fused_rows WHERE status = 'fused'",
 }
 _FAILED = {
-    "rate": "SELECT count(*) AS n FROM ratings WHERE score IS NULL",
+    "rate": "SELECT (SELECT count(*) FROM ratings WHERE score IS NULL) + "
+    "(SELECT count(*) FROM audits WHERE score IS NULL) AS n",
     "fuse": "SELECT (SELECT count(*) FROM fused_rows WHERE status = 'failed') + "
     "3 * (SELECT count(*) FROM fusions WHERE status = 'failed') AS n",
 }

@@ -30,6 +30,14 @@ class RatingInput(TemplateInput):
 
 
 @dataclass(frozen=True, slots=True)
+class RatingAgainInput(TemplateInput):
+    """One row to be rated a second time, in other words and another order of the criteria."""
+
+    template: ClassVar[str] = "rating_again"
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
 class DomainAnalysisInput(TemplateInput):
     """A pair to be analysed."""
 

@@ -26,6 +26,7 @@ from .audit import Audit
 from .clusters import Clusters, hdbscan_clusters, one_hop_clusters, seeded_order
 from .content import ContentClass, content_class
 from .correction import CorrectedScores, TransitionEstimate, correct_scores
+from .features import row_features, text_lengths
 from .neighbours import Neighbours, Within, nearest_neighbours, neighbours_within
 from .pairs import Operand, Plan, PlannedPair, make_pairs
 from .representatives import choose_representatives
@@ -61,8 +62,10 @@ __all__ = [
     "one_hop_clusters",
     "partial_spearman",
     "quadratic_kappa",
+    "row_features",
     "scale_ratings",
     "seeded_order",
     "spearman",
     "split_cluster",
+    "text_lengths",
 ]

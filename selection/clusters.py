@@ -9,12 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..records.rows import tagged_hash
-from .arrays import BoolArray, FloatArray, IntArray, check_order, check_unit_rows
-from .products import Products, exact_cosines, row_blocks
+from .arrays import FloatArray, IntArray, check_order, check_unit_rows
+from .neighbours import nearest_neighbours
+from .products import row_blocks
+from .reach import Reach
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# nearest rows of a row that HDBSCAN hears of
+_LINKS = 32
+_PAIRS_AT_ONCE = 8192
+_LEAST_DISTANCE = 1e-9
+# no two unit vectors are farther apart
+_MOST_DISTANCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,19 +73,20 @@ def one_hop_clusters(
     """
     check_unit_rows(embeddings)
     check_order(order, len(embeddings))
-    vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
-    near = _Near(vectors, similarity)
-    centre_of = np.full(len(vectors), -1, dtype=np.int64)
+    near = Reach(np.ascontiguousarray(embeddings, dtype=np.float32), similarity)
+    centre_of = np.full(len(embeddings), -1, dtype=np.int64)
     waiting = order
     while waiting.size:
         height = row_blocks(len(waiting), len(waiting), memory_mib)[0][1]
         block, waiting = waiting[:height], waiting[height:]
         made = _settle(near, block, centre_of)
-        for start, stop in row_blocks(len(waiting), len(made) + vectors.shape[1], memory_mib):
-            _join(near, waiting[start:stop], made, centre_of)
+        centre, joining, _ = near.pairs(made, waiting)
+        # centres are in order, so that written backwards the first one within reach is written last
+        last = np.argsort(-centre, kind="stable")
+        centre_of[waiting[joining[last]]] = made[centre[last]]
         waiting = waiting[centre_of[waiting] < 0]
     centres = order[centre_of[order] == order]
-    number = np.empty(len(vectors), dtype=np.int64)
+    number = np.empty(len(embeddings), dtype=np.int64)
     number[centres] = np.arange(len(centres))
     return Clusters(labels=number[centre_of], centres=centres)
 
@@ -83,8 +97,12 @@ def hdbscan_clusters(
     """Density clusters (HDBSCAN, Euclidean on unit vectors), for encoders where no fixed cosine fits.
 
     Noise rows become clusters of one; the centre of a cluster is its member closest to the mean. Clusters are
-    numbered by their first row in `order` (N,), in which the rows are also handed to HDBSCAN. Its
-    time grows with the square of N and is far more than that of `one_hop_clusters`: hours for 100,000 rows.
+    numbered by their first row in `order` (N,), in which the rows are also handed to HDBSCAN.
+
+    HDBSCAN's own search trees take hours for 100,000 rows of many dimensions, so it is given the distances of
+    each row to its 32 nearest, which are exact, as are core distances; rows farther apart than that are
+    linked only above all others. With up to 33 rows the result is HDBSCAN's own; beyond that a cluster
+    which HDBSCAN would join to another through rows that are not among each other's 32 nearest stays apart.
     """
     check_unit_rows(embeddings)
     check_order(order, len(embeddings))
@@ -92,8 +110,11 @@ def hdbscan_clusters(
         return Clusters(labels=np.argsort(order), centres=order.copy())
     import hdbscan  # heavy, and seldom needed
 
-    model = hdbscan.HDBSCAN(min_cluster_size=min_cluster_size, min_samples=min_samples, core_dist_n_jobs=1)
-    raw = model.fit_predict(np.ascontiguousarray(embeddings[order], dtype=np.float64))
+    distances = _linked_distances(np.ascontiguousarray(embeddings[order], dtype=np.float32), min_samples or 0)
+    model = hdbscan.HDBSCAN(
+        min_cluster_size=min_cluster_size, min_samples=min_samples, metric="precomputed", core_dist_n_jobs=1
+    )
+    raw = model.fit_predict(distances)
     noise = raw < 0
     raw[noise] = raw.max(initial=-1) + 1 + np.arange(noise.sum())
     labels = np.empty(len(order), dtype=np.int64)
@@ -102,6 +123,31 @@ def hdbscan_clusters(
     unnumbered = Clusters(labels, np.zeros(labels.max() + 1, dtype=np.int64)).members()
     centres = [most_central(embeddings, rows[np.argsort(rank[rows])])[0] for rows in unnumbered]
     return Clusters(labels=labels, centres=np.array(centres, dtype=np.int64))
+
+
+def _linked_distances(vectors: FloatArray, min_samples: int) -> csr_matrix:
+    """Symmetric distances (N, N) of near rows, sparse; parts without a link have one of the most distance."""
+    from scipy.sparse import csr_matrix  # slow to load
+    from scipy.sparse.csgraph import connected_components
+
+    num_rows = len(vectors)
+    near = nearest_neighbours(vectors, max(_LINKS, min_samples)).indices
+    rows, columns = np.repeat(np.arange(num_rows), near.shape[1]), near.ravel()
+    distances = np.empty(len(rows))
+    for at in range(0, len(rows), _PAIRS_AT_ONCE):
+        here = slice(at, at + _PAIRS_AT_ONCE)
+        apart = vectors[rows[here]].astype(np.float64) - vectors[columns[here]]
+        # a distance of zero would be no entry
+        distances[here] = np.maximum(np.sqrt((apart * apart).sum(axis=1)), _LEAST_DISTANCE)
+    links = csr_matrix((distances, (rows, columns)), shape=(num_rows, num_rows))
+    links = links.maximum(links.T)
+    _, part = connected_components(links, directed=False)
+    _, first = np.unique(part, return_index=True)
+    far = csr_matrix(
+        (np.full(len(first) - 1, _MOST_DISTANCE), (np.full(len(first) - 1, first[0]), first[1:])),
+        shape=links.shape,
+    )
+    return links + far + far.T
 
 
 def number_by_first(labels: IntArray) -> IntArray:
@@ -119,40 +165,19 @@ def most_central(embeddings: FloatArray, rows: IntArray) -> IntArray:
     return rows[np.argsort(-(vectors * vectors.mean(axis=0)).sum(axis=1).round(12), kind="stable")]
 
 
-class _Near:
-    """Whether rows are within reach of others, decided as exact arithmetic decides it."""
-
-    def __init__(self, vectors: FloatArray, similarity: float) -> None:
-        self._vectors = vectors
-        self._similarity = similarity
-        self._products = Products(vectors)
-
-    def __call__(self, rows: IntArray, columns: IntArray) -> BoolArray:
-        """(len(rows), len(columns)): the cosine is the similarity or more."""
-        products = self._products.between(rows, columns)
-        near: BoolArray = (products >= self._similarity).cpu().numpy()
-        unsure = (products - self._similarity).abs() <= self._products.error
-        place, column = unsure.nonzero().cpu().numpy().T
-        near[place, column] = exact_cosines(self._vectors, rows[place], columns[column]) >= self._similarity
-        return near
-
-
-def _settle(near: _Near, block: IntArray, centre_of: IntArray) -> IntArray:
+def _settle(near: Reach, block: IntArray, centre_of: IntArray) -> IntArray:
     """Settle the rows of one block among themselves; the centres made, in order."""
-    within = near(block, block)
+    left, right, _ = near.pairs(block, block)
+    sorting = np.argsort(left, kind="stable")
+    starts = np.searchsorted(left[sorting], np.arange(len(block) + 1))
+    right = right[sorting]
     made = []
     for place, row in enumerate(block):
         if centre_of[row] >= 0:
             continue
         made.append(row)
         centre_of[row] = row
-        joining = block[within[place]]
-        centre_of[joining[centre_of[joining] < 0]] = row
+        if starts[place] < starts[place + 1]:
+            joining = block[right[starts[place] : starts[place + 1]]]
+            centre_of[joining[centre_of[joining] < 0]] = row
     return np.array(made, dtype=np.int64)
-
-
-def _join(near: _Near, rows: IntArray, made: IntArray, centre_of: IntArray) -> None:
-    """Give each waiting row to the first of the centres made that is near enough."""
-    within = near(rows, made)
-    joins = within.any(axis=1)
-    centre_of[rows[joins]] = made[within[joins].argmax(axis=1)]

@@ -3,13 +3,16 @@
 The rules, tried in this order; the first that fits decides:
 
 code   a fenced block (three backticks) not marked as text or a table;
-       or an order to write a program, a query or a page in a named language;
+       or an order to write a program, a query or a page in a named language, or "how to code ...";
        or two lines that only programs have (`def f(x):`, `#include <a>`, `SELECT a FROM b`, `<div>`, ...);
        or three lines that end in `;`, `{` or `}`
-table  two lines in a row with the same number, two or more, of `|` or of tabs;
-       or three in a row with the same number, three or more, of commas without a blank behind them
-math   a LaTeX command or formula; or an equation; or two sums such as `12 * 7`;
-       or a mathematical task ("solve for x", "derivative of", "area of a triangle", "how many ... in total")
+table  two lines in a row with the same number, two or more, of `|` or of tabs, each with something to read
+       or a rule between the bars, so that drawings in characters do not count;
+       or three in a row with the same number, three or more, of commas without a blank behind them;
+       or an order to make a table or to give something as CSV
+math   a LaTeX command or formula; or an equation; or two sums such as `12 * 7`, or a sign such as \u221a;
+       or a mathematical task ("solve for x", "derivative of", "area of a triangle", "how many ... in total");
+       or a question for a number ("how many", "how long") on a line that gives two numbers before it
 
 A row that fits none is None: ordinary text. The rules favour leaving a row in: one figure, one line that
 looks like a program's, or one bar is not enough.
@@ -66,9 +69,17 @@ _LANGUAGE = (
 _PROGRAM = r"\b(?:code|program|script|function|class|method|query|page|webpage|regex|algorithm|snippet)\b"
 _PROGRAM_TASK = re.compile(
     rf"{_ORDER}[^.\n]{{0,60}}(?:{_LANGUAGE}[^.\n]{{0,40}}{_PROGRAM}|{_PROGRAM}[^.\n]{{0,60}}{_LANGUAGE})"
+    r"|\bhow (?:to|do I|can I|would I) (?:code|program)\b"
     r"|\bregular expression\b|\bSQL (?:query|statement)\b",
     re.IGNORECASE,
 )
+
+_TABLE_TASK = re.compile(
+    r"\b(?:create|make|provide|draw|generate|write|give|build|produce)(?: me| us)? (?:an? |the )?"
+    r"(?:\w+ )?table (?:of|with|that|for|showing|listing)\b|\b(?:in|as)(?: an?)? CSV\b",
+    re.IGNORECASE,
+)
+_READABLE = re.compile(r"[^\W_]{2}|\d|[-=]{3}")
 
 _LATEX = re.compile(
     r"\\(?:frac|sqrt|sum|int|cdot|times|left|begin|alpha|beta|theta|lim|infty|boxed|mathbb)\b"
@@ -83,8 +94,8 @@ _EQUATION = re.compile(
     r"|\b\d+[xyz]\b[\u00b2\u00b3^\d]*[ ]*[-+=]|\b[xyz][\u00b2\u00b3^][\d ]*[-+=]"
 )
 _SUM = re.compile(r"\b\d[\d,.]*%?\)?[ ]*(?:[+*/\u00d7\u00f7]|[ ]-[ ]|[ ]x[ ])[ ]*\$?\(?\d[\d,.]*")
-# dates, 24/7, 9/11, 1/2 and the like are prose
-_SLASHED = re.compile(r"\b\d{1,4}/\d{1,2}(?:/\d{1,4})?\b|\b\d{4}/\d{2,4}\b")
+# dates, spans of years, 24/7, 9/11, 1/2 and the like are prose
+_DATE = re.compile(r"\b[12]\d{3} ?- ?[12]\d{3}\b|\b\d{1,4}/\d{1,2}(?:/\d{1,4})?\b|\b\d{4}/\d{2,4}\b")
 _MATH_TASK = re.compile(
     r"\bsolve (?:for [a-z]\b|the (?:following )?(?:equation|inequality|system))"
     r"|\b(?:first |second )?derivative of (?:the|f|x|y|sin|cos|\d)|\b(?:find|evaluate|compute) the integral\b"
@@ -95,9 +106,17 @@ _MATH_TASK = re.compile(
     r"|\b(?:mean|median|mode|average|sum|product) of (?:the )?(?:following )?(?:numbers|data|\d)"
     r"|\bsimplify the (?:following )?expression|\bfactori[sz]e the\b"
     r"|\bhow (?:many|much) [^?\n]{0,100}\b(?:left|altogether|in total|in all)\?"
-    r"|\bprobability of (?:getting|rolling|drawing|picking)",
+    r"|\bprobability of (?:getting|rolling|drawing|picking)"
+    r"|\b(?:math(?:s|ematical)?|arithmetic) (?:word )?(?:problem|question)s?\b"
+    r"|\bperfect (?:square|cube)s?\b|\bin how many (?:different )?ways\b"
+    r"|\b(?:variance|standard deviation) of\b|\bwhat (?:%|percent(?:age)?) (?:of|is)\b",
     re.IGNORECASE,
 )
+# the signs of sums, roots, integrals and membership
+_SIGN = re.compile("[\u2211\u221a\u222b\u2208]")
+_QUESTION_FOR_A_NUMBER = re.compile(r"\bhow (?:many|much|long|far|old)\b[^?\n]{0,150}\?", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.,])\$?\d[\d.,]*")
+_BEFORE_A_QUESTION = 300
 
 
 def content_class(text: str) -> ContentClass | None:
@@ -119,10 +138,15 @@ def _is_code(text: str) -> bool:
 
 
 def _is_table(text: str) -> bool:
+    if _TABLE_TASK.search(text):
+        return True
     lines = text.splitlines()
     for mark, fewest, run in (("|", 2, 2), ("\t", 2, 2), (",", 3, 3)):
         # a comma followed by a blank is prose, not a cell's end
-        counts = [0 if mark == "," and ", " in line else line.count(mark) for line in lines]
+        counts = [
+            0 if (mark == "," and ", " in line) or not _READABLE.search(line) else line.count(mark)
+            for line in lines
+        ]
         for at in range(len(counts) - run + 1):
             if counts[at] >= fewest and len(set(counts[at : at + run])) == 1:
                 return True
@@ -130,6 +154,15 @@ def _is_table(text: str) -> bool:
 
 
 def _is_math(text: str) -> bool:
-    if _LATEX.search(text) or _EQUATION.search(text) or _MATH_TASK.search(text):
+    if any(form.search(text) for form in (_LATEX, _EQUATION, _MATH_TASK, _SIGN)) or _asks_for_a_number(text):
         return True
-    return len(_SUM.findall(_SLASHED.sub(" ", text))) >= 2
+    return len(_SUM.findall(_DATE.sub(" ", text))) >= 2
+
+
+def _asks_for_a_number(text: str) -> bool:
+    for asked in _QUESTION_FOR_A_NUMBER.finditer(text):
+        line = text.rfind("\n", 0, asked.start()) + 1
+        given = text[max(line, asked.start() - _BEFORE_A_QUESTION) : asked.end()]
+        if len(_NUMBER.findall(given)) >= 2 and _NUMBER.search(given[: asked.start() - asked.end()]):
+            return True
+    return False

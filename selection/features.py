@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from ..records.conversation import Conversation
 from .arrays import FloatArray, IntArray
 from .latent_class import Model
 from .patterns import MISSING
@@ -15,6 +18,23 @@ _ROWS_AT_ONCE = 8192
 # scores in hand may all be alike; nothing may be exactly zero
 _LEAST_VARIANCE = 1e-2
 _LEAST_SHARE = 1e-9
+
+
+def text_lengths(conversations: Iterable[Conversation]) -> FloatArray:
+    """log(1 + characters) of all that comes before the last turn, and of the last turn, (N, 2)."""
+    counted = [
+        [sum(len(turn.content) for turn in turns[:-1]), len(turns[-1].content)] for turns in conversations
+    ]
+    return np.log1p(np.array(counted, dtype=np.float64).reshape(-1, 2))
+
+
+def row_features(embeddings: FloatArray, lengths: FloatArray) -> FloatArray:
+    """What `estimate_transition` predicts ratings from: embeddings (N, d) and lengths (N, L), float32.
+
+    Lengths are brought to at most 1, so that they weigh about as much as the embedding of unit length.
+    """
+    most = np.maximum(lengths.max(axis=0, initial=0.0), 1.0)
+    return np.column_stack([embeddings, (lengths / most)]).astype(np.float32, copy=False)
 
 
 def cross_predict(

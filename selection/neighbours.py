@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import FloatArray, IntArray, check_unit_rows
 from .products import Products, exact_cosines, row_blocks
+from .reach import Reach
 
 # candidates beyond k: enough that the least of them is mostly out of the k-th's reach
 _SPARE = 24
@@ -84,16 +85,13 @@ def neighbours_within(embeddings: FloatArray, similarity: float, *, memory_mib: 
     check_unit_rows(embeddings)
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
     num_rows = len(vectors)
-    products = Products(vectors)
+    near = Reach(vectors, similarity)
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
     for start, stop in row_blocks(num_rows, num_rows, memory_mib):
         # the product is symmetric: what is left of the block was done by earlier blocks
-        block = products.between(np.arange(start, stop), slice(start, None))
-        rows, columns = (block >= similarity - products.error).nonzero().cpu().numpy().T + start
-        rows, columns = rows[columns > rows], columns[columns > rows]
-        cosines = exact_cosines(vectors, rows, columns)
-        keep = cosines >= similarity
-        found.append((rows[keep], columns[keep], cosines[keep]))
+        rows, columns, cosines = near.pairs(np.arange(start, stop), np.arange(start, num_rows))
+        once = columns > rows
+        found.append((rows[once] + start, columns[once] + start, cosines[once]))
     return _both_sides(num_rows, found)
 
 

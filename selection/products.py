@@ -38,7 +38,7 @@ class Products:
         import torch  # heavy: --help must not wait for it
 
         rows = torch.from_numpy(vectors)
-        self.error = (vectors.shape[1] + 2) * _FLOAT32_UNIT + _RANK_ROUNDING
+        self.error = float32_error(vectors.shape[1]) + _RANK_ROUNDING
         if torch.get_float32_matmul_precision() != "highest":
             # somebody allowed torch to round the inputs of float32 products to bfloat16
             self.error += _BFLOAT16_RESULT
@@ -64,6 +64,28 @@ class Products:
             right = self._rows[torch.from_numpy(columns).to(self._rows.device)]
         # float32 again, because comparing bfloat16 with a threshold would round the threshold
         return (left @ right.T).float()
+
+    def reaching(self, rows: IntArray, columns: IntArray, least: float) -> tuple[IntArray, IntArray]:
+        """Places in `rows` and in `columns` whose product may be `least` or more; none is missed."""
+        import torch
+
+        device = self._rows.device
+        left = self._rows[torch.from_numpy(rows).to(device)]
+        product = left @ self._rows[torch.from_numpy(columns).to(device)].T
+        threshold = torch.tensor(least - self.error, dtype=product.dtype)
+        if product.dtype == torch.bfloat16 and threshold > 0:
+            # above zero numbers are in the order of their bits, and whole numbers compare many times faster;
+            # one bit less than the threshold, which may have been rounded up
+            reached = product.view(torch.int16).numpy() >= threshold.view(torch.int16).item() - 1
+        else:
+            reached = (product.float() >= least - self.error).cpu().numpy()
+        place, column = np.divmod(np.flatnonzero(reached), len(columns))
+        return place, column
+
+
+def float32_error(dimensions: int) -> float:
+    """By how much a product of two unit rows in float32 may be off, in whatever order it is added up."""
+    return (dimensions + 2) * _FLOAT32_UNIT
 
 
 def exact_cosines(vectors: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:

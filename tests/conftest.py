@@ -48,6 +48,10 @@ def answer(operator: str, messages: Turns) -> dict[str, Any]:
         case "rating":
             overall = 1 + draw(10, data)
             return {"rarity": 5, "complexity": 5, "informativeness": 5, "overall": overall}
+        case "rating_again":
+            overall = 1 + draw(10, data)
+            overall = min(10, overall + draw(2, "again", data))
+            return {"informativeness": 5, "complexity": 5, "rarity": 5, "overall": overall}
         case "domain_analysis":
             return {
                 "left": _domain(data[0]),

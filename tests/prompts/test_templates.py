@@ -18,6 +18,7 @@ PROFILES = get_args(Profile)
 KINDS = [kind for kind in vars(inputs).values() if isinstance(kind, type) and TemplateInput in kind.__bases__]
 REPLIES = dict.fromkeys((kind.template for kind in KINDS), replies.MergedVariant) | {
     "rating": replies.Rating,
+    "rating_again": replies.SecondRating,
     "domain_analysis": replies.DomainReport,
     "merged_corpus_generation": replies.MergedCorpora,
     "information_completeness": replies.CompletenessReport,
@@ -43,7 +44,7 @@ def keys_of(schema):
 def test_every_template_has_an_input_and_every_input_a_template(profile):
     files = {path.stem for path in (PROMPTS / profile).glob("*.txt")}
     assert files == {kind.template for kind in KINDS} | {"system"}
-    assert len(KINDS) == 16
+    assert len(KINDS) == 17
 
 
 @each_profile

@@ -117,3 +117,15 @@ def test_hdbscan_finds_bunches_and_leaves_noise_alone(rng) -> None:
         mean = rows[members].mean(axis=0)
         assert found.centres[label] in members
         assert rows[found.centres[label]] @ mean >= (rows[members] @ mean).max() - 1e-6
+
+
+def test_hdbscan_from_near_rows_is_the_packages_own(synthetic) -> None:
+    import hdbscan
+
+    rows = synthetic.bunches(30, 12, spread=0.3, seed=12)
+    found = hdbscan_clusters(rows, order=np.arange(len(rows)))
+    own = hdbscan.HDBSCAN(min_cluster_size=2, core_dist_n_jobs=1).fit_predict(rows.astype(np.float64))
+    clustered = own >= 0
+    together = own[clustered, None] == own[None, clustered]
+    np.testing.assert_array_equal(found.labels[clustered, None] == found.labels[None, clustered], together)
+    assert len(found.centres) == own.max() + 1 + (~clustered).sum()
