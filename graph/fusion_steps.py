@@ -72,9 +72,9 @@ class FusionSteps:
         """Choose the variant that a progressive fusion carries forward: least loss, ties by the seed."""
         fused = [outcome for _, outcome in sorted(state["variants"].items()) if outcome["status"] == "fused"]
         if not fused:
-            return {"carried": -1}
+            return {"carried": -1, "corpus": []}
         position = least([outcome["loss"] for outcome in fused], runtime.context.seed, state["fusion_id"])
-        return {"carried": fused[position]["variant"]}
+        return {"carried": fused[position]["variant"], "corpus": fused[position]["turns"]}
 
 
 def to_variants(state: FusionState) -> list[Send]:
