@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "views",
     "show": "views",
     "list": "views",
+    "graph": "draw",
     "demo": "demo",
 }
 
