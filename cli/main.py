@@ -31,6 +31,7 @@ COMMANDS = {
     "show": "views",
     "list": "views",
     "verify": "views",
+    "graph": "draw",
     "demo": "demo",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from langgraph.graph import END, START, StateGraph
 
 from ..nodes.ask import Model
-from .fusion_steps import FusionSteps, fail_variant, to_variants
+from .fusion_steps import FusionSteps, isolated, to_variants
 from .state import FusionSettings, FusionState
 from .variant import variant_graph
 
@@ -19,7 +19,7 @@ def fusion_graph(model: Model) -> FusionGraph:
     graph.add_node("domain_analysis", steps.domain_analysis)
     graph.add_node("strategy_selection", steps.strategy_selection)
     graph.add_node("merged_corpus_generation", steps.merged_corpus_generation)
-    graph.add_node("variant", variant_graph(model).compile(), error_handler=fail_variant)
+    graph.add_node("variant", isolated(variant_graph(model).compile()))
     graph.add_node("collect", steps.collect)
 
     graph.add_edge(START, "domain_analysis")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from langgraph.errors import NodeError
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send
+from langgraph.types import Send
 
 from ..nodes.ask import Model
 from ..nodes.domain_analysis import analyse_domains
@@ -15,9 +15,16 @@ from ..prompts.strategies import strategies_for
 from ..records.conversation import from_json, to_json
 from ..records.errors import ModelError, ReplyUnusable
 from .optimizer import least
-from .state import Brief, FusionSettings, FusionState, VariantState
+from .state import Brief, FusionSettings, FusionState, Outcome, VariantState
 
 MERGE_TEMPLATE = "merged_corpus_generation"
+
+
+class VariantNode(Protocol):
+    """The node that runs a variant, as LangGraph calls it."""
+
+    async def __call__(self, state: VariantState, *, runtime: Runtime[FusionSettings]) -> FusionState:
+        """Return the variant's outcome."""
 
 
 class FusionSteps:
@@ -65,9 +72,9 @@ class FusionSteps:
         """Choose the variant that a progressive fusion carries forward: least loss, ties by the seed."""
         fused = [outcome for _, outcome in sorted(state["variants"].items()) if outcome["status"] == "fused"]
         if not fused:
-            return {"carried": -1}
+            return {"carried": -1, "corpus": []}
         position = least([outcome["loss"] for outcome in fused], runtime.context.seed, state["fusion_id"])
-        return {"carried": fused[position]["variant"]}
+        return {"carried": fused[position]["variant"], "corpus": fused[position]["turns"]}
 
 
 def to_variants(state: FusionState) -> list[Send]:
@@ -94,26 +101,32 @@ def to_variants(state: FusionState) -> list[Send]:
     ]
 
 
-async def fail_variant(state: VariantState, error: NodeError) -> Command[Any]:
-    """One variant failed: keep the reason and let its siblings go on, unless every call would fail."""
-    cause = error.error
-    if not isinstance(cause, ModelError) or cause.stops_run:
-        raise cause
-    brief = state["brief"]
-    return Command(
-        update={
-            "variants": {
-                str(brief["variant"]): {
-                    "variant": brief["variant"],
-                    "strategy": brief["strategy"],
-                    "status": "failed",
-                    "turns": [],
-                    "loss": 0,
-                    "attempts": [],
-                    "reason": f"{type(cause).__name__}: {cause}",
-                    "raw": cause.raw if isinstance(cause, ReplyUnusable) else "",
-                }
-            }
-        },
-        goto="collect",
-    )
+def isolated(variant: CompiledStateGraph[Any, FusionSettings, Any, Any]) -> VariantNode:
+    """The node that runs a variant graph: where it fails its siblings go on, unless every call would fail.
+
+    An error handler of LangGraph's would do the same, but stand in every drawing as a loose node.
+    """
+
+    async def run_variant(state: VariantState, *, runtime: Runtime[FusionSettings]) -> FusionState:
+        try:
+            ended = await variant.ainvoke(state, context=runtime.context)
+        except ModelError as error:
+            if error.stops_run:
+                raise
+            return {"variants": {str(state["brief"]["variant"]): _failed(state["brief"], error)}}
+        return {"variants": ended["variants"]}
+
+    return run_variant
+
+
+def _failed(brief: Brief, error: ModelError) -> Outcome:
+    return {
+        "variant": brief["variant"],
+        "strategy": brief["strategy"],
+        "status": "failed",
+        "turns": [],
+        "loss": 0,
+        "attempts": [],
+        "reason": f"{type(error).__name__}: {error}",
+        "raw": error.raw if isinstance(error, ReplyUnusable) else "",
+    }

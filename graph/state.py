@@ -71,7 +71,8 @@ class FusionState(TypedDict, total=False):
     analysis_calls: list[Json]
     merge_calls: list[Json]
     variants: Annotated[dict[str, Outcome], merged]
-    carried: int
+    carried: int  # the variant that a later fusion takes up; -1 where all failed
+    corpus: list[TurnJson]  # its text
 
 
 class Brief(TypedDict):

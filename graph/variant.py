@@ -1,16 +1,19 @@
 """The graph of one variant: Cycle 1 (merge) and Cycle 2 (answer), Algorithm 2 lines 22-53.
 
-One node per candidate template, so that the switching of the prompt optimizer can be seen in the drawing.
+One node per candidate template, and on the edge to it the unmet conditions that lead there, so that the
+switching of the prompt optimizer can be seen in the drawing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import get_args
 
 from langgraph.graph import END, START, StateGraph
 
 from ..nodes.ask import Model
 from ..nodes.revision import RevisionTemplate
+from .optimizer import ACCEPT, EXHAUSTED, REVISION_ROUTES, UPDATE_ROUTES
 from .state import FusionSettings, VariantState
 from .variant_steps import VariantSteps, after_answer_check, after_completeness
 
@@ -32,11 +35,7 @@ def variant_graph(model: Model) -> VariantGraph:
     graph.add_conditional_edges(
         "information_completeness",
         after_completeness,
-        {
-            **{template: template for template in revisions},
-            "accept": "final_answer_check",
-            "exhausted": "keep_best_merge",
-        },
+        _ends(REVISION_ROUTES, accept="final_answer_check", exhausted="keep_best_merge"),
     )
     graph.add_edge("keep_best_merge", "final_answer_check")
 
@@ -48,15 +47,15 @@ def variant_graph(model: Model) -> VariantGraph:
     graph.add_conditional_edges(
         "final_answer_check",
         after_answer_check,
-        {
-            "missing_answer": "missing_answer",
-            "redundant": "redundant",
-            "accept": "finish",
-            "exhausted": "keep_best_answer",
-        },
+        _ends(UPDATE_ROUTES, accept="finish", exhausted="keep_best_answer"),
     )
     graph.add_edge("missing_answer", "final_answer_check")
     graph.add_edge("redundant", "final_answer_check")
     graph.add_edge("keep_best_answer", "finish")
     graph.add_edge("finish", END)
     return graph
+
+
+def _ends(routes: Mapping[str, str], *, accept: str, exhausted: str) -> dict[Hashable, str]:
+    """Where each route of the prompt optimizer leads."""
+    return dict([*routes.items(), (ACCEPT, accept), (EXHAUSTED, exhausted)])

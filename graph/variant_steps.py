@@ -16,7 +16,7 @@ from ..prompts.strategies import strategies_for
 from ..records.calls import CallTrace
 from ..records.conversation import Conversation, from_json, to_json, with_last_answer
 from .loss import SymbolicLoss, answer_loss, merge_loss
-from .optimizer import End, UpdateTemplate, least, next_revision, next_update
+from .optimizer import least, next_revision, next_update
 from .state import Attempt, FusionSettings, Json, VariantState
 
 
@@ -130,13 +130,13 @@ class VariantSteps:
         }
 
 
-def after_completeness(state: VariantState, runtime: Runtime[FusionSettings]) -> RevisionTemplate | End:
+def after_completeness(state: VariantState, runtime: Runtime[FusionSettings]) -> str:
     """The prompt optimizer as the edge that leaves Cycle 1's check."""
     made = attempts_of(state, 1)
     return next_revision(made[-1]["loss"]["unmet"], len(made), runtime.context.budget)
 
 
-def after_answer_check(state: VariantState, runtime: Runtime[FusionSettings]) -> UpdateTemplate | End:
+def after_answer_check(state: VariantState, runtime: Runtime[FusionSettings]) -> str:
     """The prompt optimizer as the edge that leaves Cycle 2's check."""
     made = attempts_of(state, 2)
     return next_update(made[-1]["loss"]["unmet"], len(made), runtime.context.budget)

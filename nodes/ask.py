@@ -13,12 +13,15 @@ from ..prompts.render import Profile, Prompt, render
 from ..records.calls import CallTrace, ChatReply, ChatRequest, call_key
 from ..records.conversation import Conversation, Turn
 from ..records.errors import Declined, ReplyUnusable
+from ..records.rows import canonical_json
 from .replies import Reply
 from .schema import ReplyLimits, reply_schema
 
 # the paper's temperature for everything but domain analysis (Section C.3)
 TEMPERATURE = 0.2
 MAX_REASKS = 2
+# reply modes in which the server does not see the schema
+UNBOUND = ("json_object", "plain")
 # far above any attempt number of a cycle
 NEXT_TRY = 1000
 
@@ -89,6 +92,8 @@ async def _ask_until_it_fits(
 ) -> Asked[R]:
     prompt = render(given, model.profile)
     messages = prompt.messages
+    if model.chat.identity.get("reply_mode") in UNBOUND:
+        messages = with_schema(messages, reply_schema(reply, model.limits))
     calls: list[CallTrace] = []
     for _ in range(MAX_REASKS + 1):
         request = _request(model, prompt, messages, reply, temperature, attempt)
@@ -114,6 +119,15 @@ def _request(
         reply_schema=reply_schema(reply, model.limits),
         attempt=attempt,
     )
+
+
+def with_schema(messages: Conversation, schema: dict[str, Any]) -> Conversation:
+    """The messages with the schema of the reply at the end of the system turn."""
+    system, *others = messages
+    told = (
+        f"{system.content}\n\nThe reply is one JSON object under this JSON schema:\n{canonical_json(schema)}"
+    )
+    return (Turn(role="system", content=told), *others)
 
 
 def _trace(model: Model, request: ChatRequest, answer: ChatReply) -> CallTrace:
@@ -142,7 +156,7 @@ def read_reply(answer: ChatReply, reply: type[R], operator: str) -> R:
         message = f"{operator}: the model declined ({answer.finish_reason})"
         raise Declined(message)
     try:
-        value = _first_object(answer.text)
+        value = first_object(answer.text)
         parsed = reply.model_validate(value)
     except (ValueError, ValidationError) as error:
         reason = "it was cut off at the length limit" if answer.finish_reason == "length" else _reason(error)
@@ -153,7 +167,7 @@ def read_reply(answer: ChatReply, reply: type[R], operator: str) -> R:
     return parsed
 
 
-def _first_object(text: str) -> dict[str, Any]:
+def first_object(text: str) -> dict[str, Any]:
     """The first whole JSON object in a text, whatever fence or chatter stands around it."""
     start = text.find("{")
     if start < 0:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextvars import Context
 from typing import cast
+
+from langchain_core.runnables import RunnableConfig
 
 from ..checkpoints.run_store import Record
 from ..checkpoints.saver import open_saver, thread_id
+from ..graph.cluster_fusion import (
+    ClusterState,
+    Operand,
+    PlannedFusion,
+    cluster_fusion_graph,
+    steps_of_a_cluster,
+)
 from ..graph.fusion import fusion_graph
-from ..graph.state import FusionSettings, FusionState
+from ..graph.state import FusionSettings, FusionState, TurnJson
 from ..nodes.ask import Model
 from ..prompts.render import templates_hash
 from ..records.books import Books
-from ..records.conversation import Conversation, from_json, to_json
-from ..records.errors import ModelError
 from ..records.rows import tagged_hash
 from .crowd import for_each
 from .fused import failed_fusion, fused_records
@@ -24,11 +32,12 @@ from .stages import Result, hash_of
 from .wiring import open_model
 
 VARIANTS = 3
+SIDES = ("left", "right")
 BEYOND = "beyond --pairs"
 
 
 async def fuse(run: Run) -> Result:
-    """Fill `fusions`, `fused_rows` and `lineage`, one fusion at a time each in one transaction.
+    """Fill `fusions`, `fused_rows` and `lineage`, each fusion in one transaction.
 
     A fusion whose operands, settings and templates have not changed is kept as it is; any other is run, its
     calls answered from the ledger where they have been made before.
@@ -69,7 +78,7 @@ def chosen_pairs(run: Run) -> list[Record]:
 
 
 class _Fusing:
-    """The fusions of one run, in flight together; a pair waits for the fusion that is its operand."""
+    """The fusions of one run: clusters and inter pairs in flight together."""
 
     def __init__(self, run: Run, model: Model) -> None:
         self._run = run
@@ -80,98 +89,92 @@ class _Fusing:
             temperature=run.settings.temperature,
             domain_temperature=run.settings.domain_temperature,
         )
-        self._ended: dict[str, asyncio.Event] = {}
+        self._cluster = cluster_fusion_graph(self._fuse).compile(name="cluster_fusion")
 
     async def all(self, pairs: list[Record]) -> None:
-        self._ended = {pair["id"]: asyncio.Event() for pair in pairs}
+        self._pairs = {pair["id"]: pair for pair in pairs}
         async with open_saver(self._run.folder / CHECKPOINTS_FILE) as saver:
             self._saver = saver
-            self._graph = fusion_graph(self._model).compile(checkpointer=saver, name="fusion")
+            self._fusion = fusion_graph(self._model).compile(checkpointer=saver, name="fusion")
             with self._run.progress.task("fusing pairs", len(pairs)) as done:
 
-                async def one(pair: Record) -> None:
-                    await self._fuse(pair)
-                    self._ended[pair["id"]].set()
-                    done(1)
+                async def fold(group: list[Record]) -> None:
+                    await self._fold(group)
+                    done(len(group))
 
-                await for_each(pairs, one, workers=self._run.settings.concurrency)
+                await for_each(_groups(pairs), fold, workers=self._run.settings.concurrency)
 
-    async def _fuse(self, pair: Record) -> None:
-        for side in ("left", "right"):
-            if pair[f"{side}_kind"] == "fusion":
-                await self._ended[pair[f"{side}_id"]].wait()
-        operands = [self._operand(pair, side) for side in ("left", "right")]
-        asked = self._asked(operands)
-        known = self._run.store.one("SELECT asked, status FROM fusions WHERE id = ?", pair["id"])
-        if known and known["asked"] == asked and known["status"] == "done" and not self._failures(pair["id"]):
-            return
-        left, right = operands
-        if left is None or right is None:
-            reason = "OperandMissing: the fusion that it builds on has no fused row"
-            self._store(failed_fusion(pair["id"], asked, reason), [])
-            return
-        try:
-            state = await self._invoke(pair["id"], left, right)
-        except ModelError as error:
-            if error.stops_run:
-                raise
-            self._store(failed_fusion(pair["id"], asked, f"{type(error).__name__}: {error}"), [])
-            return
-        fusion, rows = fused_records(state, asked, self._model.chat.identity["model"])
-        self._store(fusion, rows, self._sources(pair))
+    async def _fold(self, group: list[Record]) -> None:
+        """Merge one cluster into one corpus, or the two rows of an inter pair."""
+        state = await self._cluster.ainvoke(
+            ClusterState(rows=self._texts(group), plan=[_planned(pair) for pair in group]),
+            {"recursion_limit": steps_of_a_cluster(len(group))},
+            context=self._settings,
+        )
+        for fusion_id, reason in state["failed"].items():
+            self._store(failed_fusion(fusion_id, reason), [])
 
-    async def _invoke(self, fusion_id: str, left: Conversation, right: Conversation) -> FusionState:
+    async def _fuse(
+        self, state: FusionState, config: RunnableConfig, /, *, context: FusionSettings
+    ) -> FusionState:
+        """One fusion: the one at hand where nothing that shapes it has changed, else run and stored."""
+        asked = self._asked(state)
+        kept = self._kept(state["fusion_id"], asked)
+        if kept is not None:
+            return kept
+        # a task of its own, since within the cluster's the thread would be taken for a part of the cluster's
+        ended = await asyncio.create_task(self._invoke(state, config), context=Context())
+        fusion, rows = fused_records(ended, asked, self._model.chat.identity["model"])
+        self._store(fusion, rows, sorted(self._sources(state["fusion_id"])))
+        return ended
+
+    async def _invoke(self, state: FusionState, config: RunnableConfig) -> FusionState:
+        thread = thread_id(state["fusion_id"])
         # the ledger answers what was asked before, so an unfinished thread is begun anew, not resumed
-        await self._saver.adelete_thread(thread_id(fusion_id))
-        state = await self._graph.ainvoke(
-            FusionState(fusion_id=fusion_id, left=to_json(left), right=to_json(right)),
-            {
-                "configurable": {"thread_id": thread_id(fusion_id)},
-                "recursion_limit": self._settings.recursion_limit,
-            },
+        await self._saver.adelete_thread(thread)
+        ended = await self._fusion.ainvoke(
+            state,
+            {**config, "configurable": {"thread_id": thread}},
             context=self._settings,
             durability="exit",
         )
-        return cast(FusionState, state)
+        return cast(FusionState, ended)
 
-    def _operand(self, pair: Record, side: str) -> Conversation | None:
-        """The text of one side: a row's, or that of the fused row that an earlier fusion carries on."""
-        if pair[f"{side}_kind"] == "row":
-            sql = "SELECT turns FROM rows WHERE id = ?"
-        else:
-            sql = (
-                "SELECT fused_rows.turns FROM fusions JOIN fused_rows ON fused_rows.id = carried "
-                "WHERE fusions.id = ?"
-            )
-        found = self._run.store.one(sql, pair[f"{side}_id"])
-        return from_json(json.loads(found["turns"])) if found else None
+    def _kept(self, fusion_id: str, asked: str) -> FusionState | None:
+        """A finished fusion without a failed variant, asked for in the same way."""
+        known = self._run.store.one(
+            "SELECT carried.turns FROM fusions JOIN fused_rows AS carried ON carried.id = carried "
+            "WHERE fusions.id = ? AND asked = ? AND NOT EXISTS "
+            "(SELECT 1 FROM fused_rows WHERE fusion_id = fusions.id AND status = 'failed')",
+            fusion_id,
+            asked,
+        )
+        return FusionState(corpus=json.loads(known["turns"])) if known else None
 
-    def _sources(self, pair: Record) -> list[str]:
+    def _texts(self, group: list[Record]) -> dict[str, list[TurnJson]]:
+        wanted = [pair[f"{side}_id"] for pair in group for side in SIDES if pair[f"{side}_kind"] == "row"]
+        sql = "SELECT id, turns FROM rows WHERE id IN (SELECT value FROM json_each(?))"
+        return {row["id"]: json.loads(row["turns"]) for row in self._run.store.query(sql, json.dumps(wanted))}
+
+    def _sources(self, fusion_id: str) -> set[str]:
         """The rows of the pool that a fusion is made from, through all earlier fusions."""
         rows: set[str] = set()
-        for side in ("left", "right"):
-            if pair[f"{side}_kind"] == "row":
-                rows.add(pair[f"{side}_id"])
-            else:
-                sql = "SELECT row_id FROM lineage JOIN fusions ON fused_id = carried WHERE fusions.id = ?"
-                rows.update(record["row_id"] for record in self._run.store.query(sql, pair[f"{side}_id"]))
-        return sorted(rows)
+        for side in SIDES:
+            operand = self._pairs[fusion_id][f"{side}_id"]
+            from_row = self._pairs[fusion_id][f"{side}_kind"] == "row"
+            rows |= {operand} if from_row else self._sources(operand)
+        return rows
 
-    def _asked(self, operands: list[Conversation | None]) -> str:
+    def _asked(self, state: FusionState) -> str:
         return tagged_hash(
             "fusion",
             {
-                "operands": [to_json(turns) if turns else None for turns in operands],
+                "operands": [state["left"], state["right"]],
                 "settings": vars(self._settings),
                 "model": self._model.chat.identity,
                 "templates": templates_hash(self._model.profile),
             },
         )
-
-    def _failures(self, fusion_id: str) -> int:
-        sql = "SELECT count(*) AS n FROM fused_rows WHERE fusion_id = ? AND status = 'failed'"
-        found = self._run.store.one(sql, fusion_id)
-        return int(found["n"]) if found else 0
 
     def _store(self, fusion: Record, rows: list[Record], sources: list[str] | None = None) -> None:
         with self._run.store.transaction():
@@ -181,6 +184,19 @@ class _Fusing:
                 "lineage",
                 [{"fused_id": row["id"], "row_id": source} for row in rows for source in sources or ()],
             )
+
+
+def _groups(pairs: list[Record]) -> list[list[Record]]:
+    """The pairs of each cluster together, in the order of their plan; every inter pair by itself."""
+    groups: dict[object, list[Record]] = {}
+    for pair in pairs:
+        groups.setdefault(pair["id"] if pair["cluster"] is None else pair["cluster"], []).append(pair)
+    return list(groups.values())
+
+
+def _planned(pair: Record) -> PlannedFusion:
+    left, right = (Operand(kind=pair[f"{side}_kind"], id=pair[f"{side}_id"]) for side in SIDES)
+    return PlannedFusion(fusion_id=pair["id"], left=left, right=right)
 
 
 def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:

@@ -31,11 +31,11 @@ def fused_records(state: FusionState, asked: str, model: str) -> tuple[Record, l
     return fusion, [_fused_row(fusion_id, outcome, model) for outcome in outcomes]
 
 
-def failed_fusion(fusion_id: str, asked: str, reason: str) -> Record:
-    """The record of a fusion that ended before its variants began."""
+def failed_fusion(fusion_id: str, reason: str) -> Record:
+    """The record of a fusion that ended before its variants began; it is never taken for a finished one."""
     return {
         "id": fusion_id,
-        "asked": asked,
+        "asked": "",
         "status": "failed",
         "reason": reason,
         "domains": {},

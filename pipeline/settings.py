@@ -34,8 +34,8 @@ class Settings(BaseModel):
     base_url: str | None = Field(default=None, description="address of an OpenAI-compatible server")
     gguf: str | None = Field(default=None, description="GGUF file for the embedded model")
     profile: Profile | None = Field(default=None, description="prompts: full, or compact for small models")
-    reply_mode: Literal["json_schema", "json_object", "plain"] = Field(
-        default="json_schema", description="how the server is asked for JSON"
+    reply_mode: Literal["auto", "json_schema", "json_object", "plain"] = Field(
+        default="auto", description="how the server is asked for JSON; auto finds out by one short call"
     )
     max_tokens: int | None = Field(default=None, gt=0, description="most tokens of a reply")
     timeout_s: float = Field(default=600, gt=0, description="seconds to wait for a reply")

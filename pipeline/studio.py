@@ -11,6 +11,7 @@ import os
 from contextlib import AsyncExitStack
 from typing import Any
 
+from ..graph.cluster_fusion import cluster_fusion_graph
 from ..graph.fusion import fusion_graph
 from ..graph.variant import variant_graph
 from ..nodes.ask import ChatModel, Model
@@ -49,3 +50,4 @@ _MODEL = Model(chat=StudioChat(SETTINGS), profile=SETTINGS.profile_for(SETTINGS.
 
 fusion = fusion_graph(_MODEL).compile(name="fusion")
 variant = variant_graph(_MODEL).compile(name="variant")
+cluster_fusion = cluster_fusion_graph(fusion.ainvoke).compile(name="cluster_fusion")

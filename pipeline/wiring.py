@@ -42,8 +42,8 @@ def resolved_model(settings: Settings, key: str | None) -> str:
 async def open_model(run: Run) -> AsyncIterator[OpenModel]:
     """The chat model of a run, every call recorded; an embedded server starts and stops with it."""
     settings = run.settings
-    async with open_chat(settings, run.key) as chat:
-        with Ledger(run.folder / LEDGER_FILE) as ledger:
+    with Ledger(run.folder / LEDGER_FILE) as ledger:
+        async with open_chat(settings, run.key, ledger) as chat:
             recorded = RecordedChat(chat, ledger)
             profile = settings.profile_for(resolved_model(settings, run.key))
             model = Model(chat=recorded, profile=profile, tries=settings.tries)
@@ -51,26 +51,35 @@ async def open_model(run: Run) -> AsyncIterator[OpenModel]:
 
 
 @asynccontextmanager
-async def open_chat(settings: Settings, key: str | None) -> AsyncIterator[ChatModel]:
-    """The chat model that the settings ask for, checked: reachable, the key accepted, the model there."""
+async def open_chat(
+    settings: Settings, key: str | None, ledger: Ledger | None = None
+) -> AsyncIterator[ChatModel]:
+    """The chat model that the settings ask for, checked: reachable, the key accepted, the model there.
+
+    With reply mode `auto` it is found out what the server can do, unless the ledger knows.
+    """
     from ..providers.chat import OpenAIChat
+    from .reply_mode import settle_reply_mode
 
     async with AsyncExitStack() as stack:
         base_url, name, api_key = settings.base_url, resolved_model(settings, key), key
-        if name == EMBEDDED:
+        embedded = name == EMBEDDED
+        if embedded:
             base_url, name = await _start_embedded(stack, settings)
             api_key = None
         chat = OpenAIChat(
             model=name,
             base_url=base_url,
             api_key=api_key,
-            reply_mode=settings.reply_mode,
+            reply_mode="json_schema" if settings.reply_mode == "auto" else settings.reply_mode,
             max_tokens=settings.max_tokens,
             timeout_s=settings.timeout_s,
             concurrency=settings.concurrency,
         )
         stack.push_async_callback(chat.aclose)
         await chat.check()
+        if settings.reply_mode == "auto" and not embedded:
+            await settle_reply_mode(chat, settings.base_url or "", ledger)
         yield chat
 
 

@@ -54,10 +54,11 @@ class OpenAIChat:
     """A chat model behind an OpenAI-compatible server.
 
     `base_url` None is OpenAI's own server. `reply_mode` is how JSON is asked for: `json_schema` binds the
-    reply to the request's schema, `json_object` to any JSON object, `plain` to nothing. `max_tokens` bounds a
-    reply. `timeout_s` bounds one try, from sending to the last byte. At most `concurrency` requests are in
-    flight at a time. A request that found the server unavailable is sent up to `retries` times more, after a
-    growing wait or the one that the server asks for; `sleep` is what waits.
+    reply to the request's schema, `json_object` to any JSON object, `plain` to nothing; it may be changed
+    before the first call that is to be kept. `max_tokens` bounds a reply. `timeout_s` bounds one try, from
+    sending to the last byte. At most `concurrency` requests are in flight at a time. A request that found the
+    server unavailable is sent up to `retries` times more, after a growing wait or the one that the server
+    asks for; `sleep` is what waits.
 
     No environment variable has any effect. One event loop at a time: call `aclose` before its end.
     """
@@ -76,7 +77,7 @@ class OpenAIChat:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._server = Server(_checked_url(base_url or _OPENAI_URL), model, _checked_key(api_key))
-        self._reply_mode = reply_mode
+        self.reply_mode: ReplyMode = reply_mode
         self._max_tokens = max_tokens
         self._timeout_s = timeout_s
         self._concurrency = concurrency
@@ -91,7 +92,7 @@ class OpenAIChat:
         return {
             "model": self._server.model,
             "max_tokens": self._max_tokens,
-            "reply_mode": self._reply_mode,
+            "reply_mode": self.reply_mode,
         }
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -173,10 +174,10 @@ class OpenAIChat:
             host = urlsplit(self._server.url).hostname or ""
             new_name = host.endswith((".openai.com", ".azure.com"))
             body["max_completion_tokens" if new_name else "max_tokens"] = self._max_tokens
-        if self._reply_mode == "json_schema":
+        if self.reply_mode == "json_schema":
             schema = {"name": request.operator, "schema": request.reply_schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif self._reply_mode == "json_object":
+        elif self.reply_mode == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
 

@@ -24,6 +24,14 @@ _FORBIDDEN = 403
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _CLIENT_ERRORS = 400
 _SERVER_ERRORS = 500
+_FORMAT_WORDS = (
+    "response_format",
+    "json_schema",
+    "json_object",
+    "json schema",
+    "structured output",
+    "grammar",
+)
 _NO_QUOTA = "insufficient_quota"
 _NO_MODEL = "model_not_found"
 
@@ -134,10 +142,11 @@ def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
         return AccessRefused(found, _GIVE_KEY)
     if status < _CLIENT_ERRORS:
         return ServerUnavailable(f"{found} (the key does not follow a redirect)", _CHECK_ADDRESS)
-    if status in _TRANSIENT or status >= _SERVER_ERRORS:
+    about_format = any(word in said.casefold() for word in _FORMAT_WORDS)
+    # some servers answer 500 or 501 to a format that they do not know: waiting does not help
+    if status in _TRANSIENT or (status >= _SERVER_ERRORS and not about_format):
         return ServerUnavailable(found, _LATER, retry_after_s=retry_after_s(error.response.headers))
-    about_format = "response_format" in said or "json_schema" in said
-    return RequestRefused(found, _FORMAT_REFUSED if about_format else "")
+    return RequestRefused(found, _FORMAT_REFUSED if about_format else "", about_format=about_format)
 
 
 def _words(error: openai.APIStatusError) -> str:

@@ -107,7 +107,14 @@ class Declined(ModelError):
 
 
 class RequestRefused(ModelError):
-    """This one request was refused, for example because it is longer than the model's context."""
+    """This one request was refused, for example because it is longer than the model's context.
+
+    `about_format`: what was refused is the way in which JSON was asked for.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, about_format: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.about_format = about_format
 
 
 class ReplyUnusable(ModelError):

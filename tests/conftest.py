@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import entp.prompts
 import pytest
 
 from entp.records.calls import ChatReply, ChatRequest, Usage
@@ -45,6 +48,8 @@ def answer(operator: str, messages: Turns) -> dict[str, Any]:
     """The fake model: for each operator a reply that is a function of what it was shown."""
     data = data_of(messages)
     match operator:
+        case "reply_mode":
+            return {"boils": True}
         case "rating":
             overall = 1 + draw(10, data)
             return {"rarity": 5, "complexity": 5, "informativeness": 5, "overall": overall}
@@ -138,11 +143,32 @@ def fake_chat() -> type[FakeChat]:
     return FakeChat
 
 
+@cache
+def beginnings() -> dict[str, str]:
+    """The text of each full template up to its first piece of data, and whose it is."""
+    files = (Path(entp.prompts.__file__).parent / "full").glob("*.txt")
+    return {file.read_text("utf-8").split("$")[0]: file.stem for file in files}
+
+
+def operator_of(body: dict[str, Any]) -> str:
+    """Which operator sent a request; without a schema it shows in the prompt only."""
+    asked = body.get("response_format", {}).get("json_schema")
+    if asked:
+        return str(asked["name"])
+    prompt = body["messages"][1]["content"]
+    return next((name for text, name in beginnings().items() if prompt.startswith(text)), "reply_mode")
+
+
 class ModelServer:
-    """An OpenAI-compatible server on loopback that answers as the fake model does."""
+    """An OpenAI-compatible server on loopback that answers as the fake model does.
+
+    It refuses the response formats in `refuses`, and fences JSON that it is not bound to by a schema.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.received: list[tuple[str, str, Turns]] = []
+        self.refuses: tuple[str, ...] = ()
         self.answers: Callable[[str, Turns], Any] = answer
         outer = self
 
@@ -152,13 +178,21 @@ class ModelServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                operator = body["response_format"]["json_schema"]["name"]
+                mode = body.get("response_format", {}).get("type", "plain")
+                operator = operator_of(body)
                 outer.calls.append(operator)
+                outer.received.append((mode, operator, body["messages"]))
+                if mode in outer.refuses:
+                    message = "This response_format type is unavailable now"
+                    self._send(400, {"error": {"message": message}})
+                    return
                 found = outer.answers(operator, body["messages"])
                 if isinstance(found, int):
                     self._send(found, {"error": {"message": f"scripted {found}"}})
                     return
                 text = found if isinstance(found, str) else json.dumps(found)
+                if mode != "json_schema" and not isinstance(found, str):
+                    text = f"Sure:\n```json\n{text}\n```\nAnything else?"
                 message = {"role": "assistant", "content": text}
                 self._send(
                     200,

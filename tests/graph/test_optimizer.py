@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from entp.graph.loss import Condition
-from entp.graph.optimizer import least, next_revision, next_update
+from entp.graph.optimizer import REVISION_ROUTES, UPDATE_ROUTES, least, next_revision, next_update
 from entp.nodes.revision import RevisionTemplate
 
 MERGE = ("terms", "question", "context", "answer")
@@ -41,14 +41,17 @@ def test_every_set_and_budget_has_its_template(unmet, budget):
         elif attempts == budget:
             assert found == "exhausted"
         elif "question" in unmet:
-            assert found == ("terms_question" if "terms" in unmet else "question")
+            assert REVISION_ROUTES[found] == ("terms_question" if "terms" in unmet else "question")
         else:
-            assert found == TABLE[tuple(name for name in MERGE if name in unmet)]
+            present = tuple(name for name in MERGE if name in unmet)
+            assert REVISION_ROUTES[found] == TABLE[present]
+            assert found == f"{' + '.join(present)} unmet"
 
 
 def test_every_template_is_reached():
     reached = {next_revision(unmet, 1, 2) for unmet in subsets(MERGE)}
-    assert reached == {*get_args(RevisionTemplate), "accept"}
+    assert reached == {*REVISION_ROUTES, "accept"}
+    assert set(REVISION_ROUTES.values()) == set(get_args(RevisionTemplate))
 
 
 @pytest.mark.parametrize("unmet", subsets(ANSWER), ids=lambda s: "+".join(sorted(s)) or "none")
@@ -61,7 +64,7 @@ def test_a_missing_answer_goes_before_what_should_be_removed(unmet, budget):
         elif attempts == budget:
             assert found == "exhausted"
         else:
-            assert found == ("missing_answer" if "direct_answer" in unmet else "redundant")
+            assert UPDATE_ROUTES[found] == ("missing_answer" if "direct_answer" in unmet else "redundant")
 
 
 def test_the_conditions_are_those_of_both_cycles():

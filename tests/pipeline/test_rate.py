@@ -65,7 +65,7 @@ def test_one_of_several_raters(rate, model_server):
     end, ratings = rate([{"critic": 1, "editor": 2}, {"critic": 3}], rater="editor")
     assert ratings[0]["score"] == 2
     assert ratings[1]["origin"] == "model"
-    assert model_server.calls == ["rating"]
+    assert model_server.calls == ["reply_mode", "rating"]
     assert end.mark.report["rater"] == "editor"
 
 
@@ -76,7 +76,7 @@ def test_an_unknown_rater(rate):
 
 def test_the_model_can_rate_every_row(rate, model_server):
     _, ratings = rate([{"critic": 1}, {"critic": 1}], rater="model")
-    assert model_server.calls == ["rating", "rating"]
+    assert model_server.calls == ["reply_mode", "rating", "rating"]
     assert {r["rater"] for r in ratings} == {"fake"}
     assert set(json.loads(ratings[0]["criteria"])) == {"rarity", "complexity", "informativeness"}
 
