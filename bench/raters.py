@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from entp.records.conversation import from_json
 from entp.selection import (
     correct_scores,

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import entp.prompts
 import pytest
 
+import entp.prompts
 from entp.records.calls import ChatReply, ChatRequest, Usage
 
 Turns = list[dict[str, str]]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from entp.graph.cluster_fusion import ClusterState, cluster_fusion_graph, steps_of_a_cluster
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from entp.checkpoints.migrations import Layout, open_database
 from entp.checkpoints.run_schema import RUN
 from entp.pipeline.audit import audit_of

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner
+
 from entp.cli.main import entp
 from entp.nodes.revision import RevisionTemplate
 from entp.pipeline.run_folder import look_at_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from entp.pipeline.run_folder import look_at_run
 from entp.pipeline.show import show
 

@@ -7,6 +7,7 @@ import json
 from typing import get_args
 
 import pytest
+
 from entp.pipeline.order import STAGES, stage_named
 from entp.pipeline.run_folder import open_run
 from entp.pipeline.settings import Settings

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from entp.selection import neighbours_within, one_hop_clusters
 from entp.selection.reach import Reach, _bounding_rows
 
