@@ -1,9 +1,11 @@
 """Exact neighbour search against brute force elsewhere.
 
-    python bench/neighbours.py [--rows 20000] [--dimensions 1024]
+    python bench/neighbours.py [--rows 20000] [--dimensions 1024] [--decay 0.5] [--ours]
 
-Seconds for ten nearest neighbours and for all pairs within 0.9, ours and others', and whether results agree.
-faiss is compared where it is installed.
+Seconds for ten nearest neighbours, for all pairs within 0.9 and for one-hop clusters, ours and others', and
+whether results agree. faiss is compared where it is installed; `--ours` leaves the others out. The
+coordinates of the rows fall as 1 / j^DECAY: 0.5 is about what sentence encoders give, 0 is the hardest
+case, where no few directions tell much of a cosine.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
+from entp.selection import hdbscan_clusters, nearest_neighbours, neighbours_within, one_hop_clusters
 from numpy.typing import NDArray
-
-from entp.selection import nearest_neighbours, neighbours_within
 
 K = 10
 WITHIN = 0.9
@@ -26,13 +28,26 @@ WITHIN = 0.9
 TREE_ROWS = 2000
 
 
-def make_rows(num_rows: int, dimensions: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def make_rows(num_rows: int, dimensions: int, decay: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Unit rows in loose bunches of three, some of them within reach of each other."""
-    centres = rng.normal(size=(num_rows // 3 + 1, dimensions)).astype(np.float32)
-    noise = rng.normal(size=(num_rows, dimensions)).astype(np.float32)
-    rows = centres[rng.integers(0, len(centres), num_rows)] + rng.uniform(0.2, 0.6, (num_rows, 1)) * noise
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows.astype(np.float32)
+    scale = (np.arange(1, dimensions + 1) ** -decay).astype(np.float32)
+    centres = rng.standard_normal((num_rows // 3 + 1, dimensions), dtype=np.float32)
+    rows = centres[rng.integers(0, len(centres), num_rows)]
+    for at in range(0, num_rows, 8192):
+        here = rows[at : at + 8192]
+        spread = rng.uniform(0.2, 0.6, (len(here), 1)).astype(np.float32)
+        here += spread * rng.standard_normal(here.shape, dtype=np.float32)
+        here *= scale
+        here /= np.linalg.norm(here, axis=1, keepdims=True)
+    return rows
+
+
+def gemm_rate(dtype: torch.dtype) -> float:
+    """GFLOP/s of this machine's own product of matrices."""
+    left, right = (torch.randn(2048, 1024).to(dtype) for _ in range(2))
+    left @ right.T
+    seconds, _ = timed(lambda: [left @ right.T for _ in range(5)])
+    return 5 * 2 * 2048 * 2048 * 1024 / seconds / 1e9
 
 
 def timed(search: Callable[[], Any]) -> tuple[float, Any]:
@@ -73,15 +88,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--dimensions", type=int, default=1024)
+    parser.add_argument("--decay", type=float, default=0.5)
+    parser.add_argument("--ours", action="store_true")
     options = parser.parse_args()
-    rows = make_rows(options.rows, options.dimensions, np.random.default_rng(0))
-    print(f"{options.rows:,} rows, {options.dimensions} dimensions")
+    rows = make_rows(options.rows, options.dimensions, options.decay, np.random.default_rng(0))
+    print(f"{options.rows:,} rows, {options.dimensions} dimensions, decay {options.decay}")
+    print(f"products of matrices: float32 {gemm_rate(torch.float32):.0f} GFLOP/s,", end=" ")
+    print(f"bfloat16 {gemm_rate(torch.bfloat16):.0f} GFLOP/s")
     nearest_neighbours(rows[:100], K)  # loads what it needs
     seconds, ours = timed(lambda: nearest_neighbours(rows, K))
-    print(f"ours, {K} nearest          {seconds:7.1f} s")
+    rate = 2 * options.rows**2 * options.dimensions / seconds / 1e9
+    print(f"ours, {K} nearest          {seconds:7.1f} s  {rate:.0f} GFLOP/s")
     seconds, pairs = timed(lambda: neighbours_within(rows, WITHIN))
     print(f"ours, within {WITHIN}         {seconds:7.1f} s  {len(pairs.indices) // 2:,} pairs")
+    order = np.random.default_rng(1).permutation(options.rows)
+    seconds, clusters = timed(lambda: one_hop_clusters(rows, WITHIN, order=order))
+    print(f"one-hop clusters         {seconds:7.1f} s  {len(clusters.centres):,} clusters")
     print(f"peak memory              {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:7.2f} GiB")
+    if options.ours:
+        return
     others = {"scikit-learn brute": scikit_learn}
     if importlib.util.find_spec("faiss"):
         others["faiss IndexFlatIP"] = faiss_flat
@@ -91,6 +116,8 @@ def main() -> None:
             [np.isin(mine, other).mean() for mine, other in zip(ours.indices, theirs, strict=True)]
         )
         print(f"{name:24s} {seconds:7.1f} s  recall of theirs in ours {same:.5f}")
+    seconds, clusters = timed(lambda: hdbscan_clusters(rows, order=order))
+    print(f"HDBSCAN of near rows     {seconds:7.1f} s  {len(clusters.centres):,} clusters")
     few = rows[:TREE_ROWS]
     print(f"the first {len(few):,} rows only")
     print(f"ours                     {timed(lambda: nearest_neighbours(few, K))[0]:7.1f} s")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
@@ -15,6 +18,11 @@ from entp.cli.main import entp
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+DEPENDENCIES = [
+    *PROJECT["project"]["dependencies"],
+    *(line for name, lines in EXTRAS.items() if name != "dev" for line in lines),
+]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -34,10 +42,33 @@ def test_every_prompt_file_lies_in_a_package():
 
 def test_every_dependency_has_its_reason():
     reasons = (ROOT / "docs" / "decisions.md").read_text("utf-8")
-    extras = PROJECT["project"]["optional-dependencies"]
-    for line in [*PROJECT["project"]["dependencies"], *extras["embedded"], *extras["datasets"]]:
+    for line in DEPENDENCIES:
         name = re.split(r"[<>=\[]", line)[0]
         assert name.removesuffix("-checkpoint").removesuffix("-checkpoint-sqlite") in reasons
+
+
+def third_party_imports():
+    """Names of the packages that the tree imports anywhere, ours and Python's own left out."""
+    found = set()
+    for package in PROJECT["tool"]["setuptools"]["packages"]:
+        for path in ROOT.joinpath(*package.split(".")[1:]).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                    found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names) - {"entp"}
+
+
+def test_every_import_is_a_declared_dependency():
+    declared = {re.split(r"[<>=\[]", line)[0] for line in DEPENDENCIES}
+    distributions = packages_distributions()
+    imported = third_party_imports()
+    assert {"numpy", "torch", "scipy"} <= imported
+    for name in imported:
+        # a package of an extra may not be installed
+        of = {found.replace("_", "-").lower() for found in distributions.get(name, [name])}
+        assert of & declared, f"{name} is imported but not declared"
 
 
 def commands(document):

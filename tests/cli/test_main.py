@@ -10,6 +10,7 @@ import click
 import pytest
 
 from entp.cli.main import COMMANDS, entp, main
+from entp.pipeline.run_folder import look_at_run
 
 HEAVY = ("torch", "sentence_transformers", "langchain_openai", "langgraph", "sklearn", "xllamacpp")
 
@@ -124,6 +125,35 @@ def test_each_stage_by_itself(entp_command, arguments, pool, tmp_path, model_ser
         assert code == 0, err
         assert out.startswith(f"{command[0]}: ")
     assert (tmp_path / "train.parquet").exists()
+
+
+def test_score_tells_what_it_found_in_words_and_as_json(entp_command, pool, tmp_path, model_server):
+    rows = [json.loads(line) for line in pool.read_text("utf-8").splitlines()]
+    for at, row in enumerate(rows):
+        row["ratings"]["editor"] = (at + at % 2) % 6
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    at = ["--run", tmp_path / "run"]
+    entp_command("load", pool, *at)
+    model = ["--base-url", model_server.base_url, "--model", "fake"]
+    code, out, err = entp_command("rate", *at, "--rater", "model", "--audit", "4", *model)
+    assert code == 0, err
+    assert "4 of 4 rows wanted were rated a second time" in out
+    entp_command("embed", *at, "--encoder", "embedded")
+    code, out, err = entp_command("score", *at, "--correction", "hoc")
+    assert code == 0, err
+    assert "4 rows rated twice" in out
+    for line in ("true 5", "scores moved", "Question number", "model, corrected", "length out"):
+        assert line in out
+    entp_command("score", *at, "--correction", "auto")
+    code, out, _ = entp_command("score", *at, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["audited"] == 4
+    assert {pair["right"] for pair in told["agreement"]} == {"critic", "editor"}
+    assert all(flag["name"] and flag["sentence"].endswith(".") for flag in told["flags"])
+    entp_command("select", *at, "--include", "code", "--similarity", "0.6")
+    with look_at_run(tmp_path / "run") as run:
+        assert run.settings.exclude == ("math", "table")
 
 
 def test_a_dry_run_asks_no_model(entp_command, arguments, model_server):
