@@ -31,6 +31,7 @@ COMMANDS = {
     "show": "views",
     "list": "views",
     "graph": "draw",
+    "studio": "studio",
     "demo": "demo",
 }
 
