@@ -6,6 +6,7 @@ Importing this module imports LangGraph, which takes about a second: do it where
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
@@ -26,14 +27,16 @@ FUSIONS = uuid.uuid5(uuid.NAMESPACE_URL, "https://arxiv.org/abs/2510.23160")
 
 
 @asynccontextmanager
-async def open_saver(path: str | Path = LAYOUT.file) -> AsyncIterator[AsyncSqliteSaver]:
+async def open_saver(path: str | Path | None = None) -> AsyncIterator[AsyncSqliteSaver]:
     """A saver over a checkpoint file, created where there is none; it is closed at the end.
 
-    Without a path it is the file of the current folder: so langgraph.json can name this function as its
-    checkpointer. What is read back is JSON values and LangGraph's own types only: a file from somebody else
-    cannot make us build objects or run code. A commit survives the death of the process, not a power cut.
+    Without a path it is the file of the run folder in ENTP_RUN, else of the current folder: so langgraph.json
+    can name this function as its checkpointer. What is read back is JSON values and LangGraph's own types
+    only: a file from somebody else cannot make us build objects or run code. A commit survives the death of
+    the process, not a power cut.
     Raises RunFolderError where the file cannot be used.
     """
+    path = path or Path(os.environ.get("ENTP_RUN", "")) / LAYOUT.file
     await asyncio.to_thread(_prepare, path)
     async with aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S) as connection:
         # no allow-list is the strict setting; left out, it would be the environment that decides

@@ -32,6 +32,7 @@ COMMANDS = {
     "list": "views",
     "verify": "views",
     "graph": "draw",
+    "studio": "studio",
     "demo": "demo",
 }
 

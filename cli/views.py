@@ -41,6 +41,7 @@ def status_command(folder: Path, as_json: bool) -> int:
     else:
         emit(f"{now['run']}: model {now['model'] or 'not set'}, encoder {now['encoder']}")
         print_books(now)
+        emit(f"symbolic checks overruled the model {now['overrides']} times")
     return 0 if now["balanced"] else 1
 
 

@@ -15,7 +15,7 @@ from langgraph.types import Send
 from typing_extensions import TypedDict
 
 from ..records.errors import ModelError
-from .state import FusionSettings, FusionState, TurnJson
+from .state import FusionInput, FusionSettings, TurnJson
 
 ClusterGraph: TypeAlias = "StateGraph[ClusterState, FusionSettings, ClusterState, ClusterState]"
 
@@ -59,15 +59,20 @@ class RunFusion(Protocol):
     """What runs one fusion: a compiled fusion graph's `ainvoke`, or what keeps its results as well."""
 
     async def __call__(
-        self, state: FusionState, config: RunnableConfig, /, *, context: FusionSettings
+        self, state: FusionInput, config: RunnableConfig, /, *, context: FusionSettings
     ) -> Any:
         """The state in which the fusion ended; raises a ModelError where it failed as a whole."""
 
 
-def cluster_fusion_graph(run_fusion: RunFusion) -> ClusterGraph:
-    """Wire the fold: a fusion that fails takes along those that need it, and no others."""
+def cluster_fusion_graph(
+    run_fusion: RunFusion, settings: type[FusionSettings] = FusionSettings
+) -> ClusterGraph:
+    """Wire the fold: a fusion that fails takes along those that need it, and no others.
 
-    async def fusion(state: FusionState, runtime: Runtime[FusionSettings]) -> ClusterState:
+    `settings` is the type of the context that a run is given.
+    """
+
+    async def fusion(state: FusionInput, runtime: Runtime[FusionSettings]) -> ClusterState:
         """Run one fusion of the plan."""
         try:
             limit: RunnableConfig = {"recursion_limit": runtime.context.recursion_limit}
@@ -78,7 +83,7 @@ def cluster_fusion_graph(run_fusion: RunFusion) -> ClusterGraph:
             return {"failed": {state["fusion_id"]: f"{type(error).__name__}: {error}"}}
         return {"fused": {state["fusion_id"]: ended["corpus"]}}
 
-    graph = StateGraph(ClusterState, context_schema=FusionSettings)
+    graph = StateGraph(ClusterState, settings)
     graph.add_node("take_stock", take_stock)
     graph.add_node("fusion", fusion)
     graph.add_edge(START, "take_stock")
@@ -111,7 +116,7 @@ def next_fusions(state: ClusterState) -> list[Send] | str:
     for step in _open(state):
         left, right = _corpus(state, step["left"]), _corpus(state, step["right"])
         if left and right:
-            sends.append(Send("fusion", FusionState(fusion_id=step["fusion_id"], left=left, right=right)))
+            sends.append(Send("fusion", FusionInput(fusion_id=step["fusion_id"], left=left, right=right)))
     return sends or DONE
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 # typing's own TypedDict gives LangGraph Studio no input form on Python 3.11
 from typing_extensions import TypedDict
@@ -57,6 +60,27 @@ class Outcome(TypedDict):
 def merged(left: dict[str, Outcome], right: dict[str, Outcome]) -> dict[str, Outcome]:
     """Reducer of `variants`: branches end in any order and each brings its own key."""
     return {**left, **right}
+
+
+def _example(question: str, answer: str) -> FieldInfo:
+    """A side of a pair, with what Studio's form is filled with."""
+    turns: Any = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    filled: Any = Field(json_schema_extra={"default": turns})
+    return cast(FieldInfo, filled)
+
+
+class FusionInput(TypedDict):
+    """What a fusion starts from: the pair. The id breaks ties and names the results."""
+
+    fusion_id: Annotated[str, Field(json_schema_extra={"default": "example"})]
+    left: Annotated[
+        list[TurnJson],
+        _example("How does photosynthesis capture sunlight?", "Chlorophyll absorbs red and blue light."),
+    ]
+    right: Annotated[
+        list[TurnJson],
+        _example("What is compound interest?", "Interest that is paid on earlier interest as well."),
+    ]
 
 
 class FusionState(TypedDict, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # hyphens of all kinds, slashes and underscores join words that others write apart
 _JOINERS = re.compile(r"[\s\u00ad\u2010-\u2015_/-]+")
@@ -14,11 +15,13 @@ def folded_words(text: str) -> list[str]:
 
     Signs inside or at the end of a word stay, so that `C`, `C#` and `C++` are three words.
     """
-    words = (word.strip(_EDGES) for word in _JOINERS.split(text.casefold()))
-    return [_singular(word) for word in words if word]
+    return [word for word in map(_folded, _JOINERS.split(text.casefold())) if word]
 
 
-def _singular(word: str) -> str:
+@lru_cache(maxsize=1 << 16)
+def _folded(word: str) -> str:
+    """A word of a text without its edges and without the ending of a simple plural."""
+    word = word.strip(_EDGES)
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):

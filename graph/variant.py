@@ -20,10 +20,10 @@ from .variant_steps import VariantSteps, after_answer_check, after_completeness
 VariantGraph = StateGraph[VariantState, FusionSettings, VariantState, VariantState]
 
 
-def variant_graph(model: Model) -> VariantGraph:
-    """Wire the steps of one variant."""
+def variant_graph(model: Model, settings: type[FusionSettings] = FusionSettings) -> VariantGraph:
+    """Wire the steps of one variant; `settings` is the type of the context that a run is given."""
     steps = VariantSteps(model)
-    graph = StateGraph(VariantState, context_schema=FusionSettings)
+    graph = StateGraph(VariantState, settings)
     graph.add_edge(START, "information_completeness")
 
     graph.add_node("information_completeness", steps.information_completeness)

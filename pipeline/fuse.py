@@ -19,7 +19,7 @@ from ..graph.cluster_fusion import (
     steps_of_a_cluster,
 )
 from ..graph.fusion import fusion_graph
-from ..graph.state import FusionSettings, FusionState, TurnJson
+from ..graph.state import FusionInput, FusionSettings, FusionState, TurnJson
 from ..nodes.ask import Model
 from ..prompts.render import templates_hash
 from ..records.books import Books
@@ -115,7 +115,7 @@ class _Fusing:
             self._store(failed_fusion(fusion_id, reason), [])
 
     async def _fuse(
-        self, state: FusionState, config: RunnableConfig, /, *, context: FusionSettings
+        self, state: FusionInput, config: RunnableConfig, /, *, context: FusionSettings
     ) -> FusionState:
         """One fusion: the one at hand where nothing that shapes it has changed, else run and stored."""
         asked = self._asked(state)
@@ -128,7 +128,7 @@ class _Fusing:
         self._store(fusion, rows, sorted(self._sources(state["fusion_id"])))
         return ended
 
-    async def _invoke(self, state: FusionState, config: RunnableConfig) -> FusionState:
+    async def _invoke(self, state: FusionInput, config: RunnableConfig) -> FusionState:
         thread = thread_id(state["fusion_id"])
         # the ledger answers what was asked before, so an unfinished thread is begun anew, not resumed
         await self._saver.adelete_thread(thread)
@@ -165,7 +165,7 @@ class _Fusing:
             rows |= {operand} if from_row else self._sources(operand)
         return rows
 
-    def _asked(self, state: FusionState) -> str:
+    def _asked(self, state: FusionInput) -> str:
         return tagged_hash(
             "fusion",
             {
@@ -221,18 +221,18 @@ def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:
         "fused_rows": outputs,
         "losses": {str(record["loss"]): record["n"] for record in losses},
         "spent": spent,
-        "overrides": _overrides(run),
+        "overrides": overrides(run),
     }
     return Result(
         hash_of(run.store.query("SELECT id, status, turns FROM fused_rows ORDER BY id")), books, report
     )
 
 
-def _overrides(run: Run) -> int:
-    """How often a symbolic check overruled the model's word."""
-    sql = "SELECT attempts FROM fused_rows"
-    return sum(
-        len(attempt["loss"]["overrides"])
-        for record in run.store.query(sql)
-        for attempt in json.loads(record["attempts"])
+def overrides(run: Run) -> int:
+    """How often a symbolic check overruled the model's word, in all attempts of the fusions at hand."""
+    sql = (
+        "SELECT coalesce(sum(json_array_length(attempt.value, '$.loss.overrides')), 0) AS n "
+        "FROM fused_rows, json_each(attempts) AS attempt"
     )
+    found = run.store.one(sql) or {"n": 0}
+    return int(found["n"])

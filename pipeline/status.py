@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..records.books import Books
+from .fuse import overrides
 from .order import STAGES
 from .run_folder import Run
 from .stages import Stage, state_of
@@ -34,13 +35,17 @@ _FAILED = {
 
 
 def status(run: Run) -> dict[str, Any]:
-    """The state of each stage and its books; `balanced` says whether all of them balance."""
+    """The state of each stage and its books; `balanced` says whether all of them balance.
+
+    `overrides` counts how often a symbolic check overruled the model's word.
+    """
     stages = [{"name": stage.name, "does": stage.does, "state": state_of(run, stage)} for stage in STAGES]
     books = {stage.name: books_of(run, stage).model_dump() for stage in STAGES}
     return {
         "run": str(run.folder),
         "model": run.settings.model,
         "encoder": run.settings.encoder,
+        "overrides": overrides(run),
         "stages": stages,
         "books": books,
         "balanced": all(book["balanced"] for book in books.values()),

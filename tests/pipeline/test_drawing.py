@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -54,6 +55,13 @@ def test_pictures_need_no_network(tmp_path):
     # a label is a row of words
     assert "terms + context + answer unmet" in re.sub(r"<[^>]*>", "", picture)
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_in_the_documents_is_that_of_the_code(tmp_path, request):
+    kept = Path(__file__).parent.parent.parent / "docs" / "fusion.svg"
+    draw("--svg", kept if request.config.getoption("--update-golden") else tmp_path / "fusion.svg")
+    if not request.config.getoption("--update-golden"):
+        assert (tmp_path / "fusion.svg").read_bytes() == kept.read_bytes()
 
 
 def test_the_path_of_a_fusion_has_its_losses_on_its_edges(fused, tmp_path):

@@ -146,10 +146,13 @@ def test_a_fusion_that_fails_is_counted_with_its_reason_and_retried_on_request(r
 
 
 def test_status_balances_at_every_stage(run_whole, folder):
-    run_whole()
+    told = run_whole()["fuse"].mark.report["overrides"]
     with look_at_run(folder) as run:
         now = status(run)
+        attempts = [json.loads(row["attempts"]) for row in run.store.query("SELECT attempts FROM fused_rows")]
+    assert told == sum(len(a["loss"]["overrides"]) for made in attempts for a in made)
     assert now["balanced"]
+    assert now["overrides"] == told > 0
     assert {stage["state"] for stage in now["stages"]} == {"done"}
     for books in now["books"].values():
         assert books["inputs"] == (
@@ -196,3 +199,15 @@ def test_pairs_limit_takes_both_kinds_and_keeps_the_books(run_whole):
     assert ends["fuse"].mark.books.rejected["beyond --pairs"] > 0
     assert ends["blend"].mark.report["intra"] > 0
     assert ends["blend"].mark.report["inter"] > 0
+
+
+def test_the_same_ledger_gives_the_same_bytes_whatever_ends_first(run_whole, tmp_path, model_server):
+    """The ledger of one run answers another in which everything happens in another order."""
+    run_whole(tmp_path / "one", concurrency=1)
+    calls = len(model_server.calls)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "calls.db").write_bytes((tmp_path / "one" / "calls.db").read_bytes())
+    run_whole(tmp_path / "two", concurrency=16)
+    assert len(model_server.calls) == calls
+    one, two = ((tmp_path / name / "blend.jsonl").read_bytes() for name in ("one", "two"))
+    assert one == two
