@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from entp.selection import hdbscan_clusters, nearest_neighbours, neighbours_within, one_hop_clusters
 from numpy.typing import NDArray
+
+from entp.selection import hdbscan_clusters, nearest_neighbours, neighbours_within, one_hop_clusters
 
 K = 10
 WITHIN = 0.9

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from entp.checkpoints.saver import thread_id
 from entp.nodes.revision import RevisionTemplate
 from entp.pipeline.run_folder import look_at_run
