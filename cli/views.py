@@ -19,6 +19,8 @@ LISTS = {
     "LEFT JOIN scores ON row_id = rows.id ORDER BY rows.position",
     "rejected": "SELECT file, line, found, expected FROM rejected_rows ORDER BY file, line",
     "unrated": "SELECT row_id, rater, reason, raw FROM ratings WHERE score IS NULL ORDER BY row_id",
+    "audits": "SELECT audits.row_id, audits.rater, ratings.score AS first, audits.score AS second, "
+    "audits.reason FROM audits LEFT JOIN ratings USING (row_id) ORDER BY audits.row_id",
     "clusters": "SELECT cluster, row_id, role, rank FROM clusters ORDER BY cluster, rank IS NULL, rank",
     "pairs": "SELECT id, kind, cluster, depth, left_kind, left_id, right_kind, right_id FROM pairs "
     "ORDER BY position",

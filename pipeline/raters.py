@@ -33,7 +33,7 @@ def rater_agreement(
 ) -> list[dict[str, Any]]:
     """Agreement of every two raters: the pool's with each other, the chosen one's raw and corrected.
 
-    `scores`, `corrected` and `lengths` are of the rated rows, by position. Kappa takes the corrected score,
+    `scores`, `corrected` and `lengths` are of the rated rows, by id. Kappa takes the corrected score,
     Spearman's correlation the posterior mean; where the correction abstains both are the raw scores.
     `length_out` is Spearman's correlation with the lengths of prompt and answer taken out. The correction
     never sees the other raters.
@@ -63,8 +63,7 @@ def _pool_scores(run: Run, chosen: str) -> dict[str, IntArray]:
     given = [
         json.loads(record["pool_ratings"])
         for record in run.store.query(
-            "SELECT pool_ratings FROM rows JOIN ratings ON row_id = id "
-            "WHERE score IS NOT NULL ORDER BY position"
+            "SELECT pool_ratings FROM rows JOIN ratings ON row_id = id WHERE score IS NOT NULL ORDER BY id"
         )
     ]
     out: dict[str, IntArray] = {}

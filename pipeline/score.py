@@ -35,11 +35,14 @@ BEGINNING = 120
 
 
 async def score(run: Run) -> Result:
-    """Fill `scores` for every rated row."""
+    """Fill `scores` for every rated row.
+
+    Rows are taken in the order of their ids, so that a pool in another order gives the same scores.
+    """
     rated = list(
         run.store.query(
             "SELECT id, position, turns, score FROM rows JOIN ratings ON row_id = id "
-            "WHERE score IS NOT NULL ORDER BY position"
+            "WHERE score IS NOT NULL ORDER BY id"
         )
     )
     if not rated:

@@ -35,6 +35,7 @@ def _row(run: Run, row_id: str) -> dict[str, Any]:
         "kind": "row",
         "row": _first(run, "SELECT * FROM rows WHERE id = ?", row_id),
         "rating": _first(run, "SELECT * FROM ratings WHERE row_id = ?", row_id),
+        "second_rating": _first(run, "SELECT * FROM audits WHERE row_id = ?", row_id),
         "score": _first(run, "SELECT * FROM scores WHERE row_id = ?", row_id),
         "cluster": _first(run, "SELECT * FROM clusters WHERE row_id = ?", row_id),
         "pairs": _all(

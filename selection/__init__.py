@@ -2,6 +2,7 @@
 
 scale            ratings 1-10 to scores 0-5
 neighbours       exact nearest neighbours and pairs within a similarity, in bounded memory
+reach            pairs within a similarity, by a bound that costs less than the product
 patterns         own score and neighbours' scores, counted once; near-duplicates set aside
 latent_class     the model of true score, own rating and neighbours' ratings, and its fit
 moments          the same model by moments, as the paper fits it

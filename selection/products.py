@@ -55,23 +55,15 @@ class Products:
 
     def between(self, rows: IntArray, columns: IntArray | slice) -> torch.Tensor:
         """Products (len(rows), len(columns)) of the rows at these positions, as float32."""
-        import torch
-
-        left = self._rows[torch.from_numpy(rows).to(self._rows.device)]
-        if isinstance(columns, slice):
-            right = self._rows[columns]
-        else:
-            right = self._rows[torch.from_numpy(columns).to(self._rows.device)]
+        right = self._rows[columns] if isinstance(columns, slice) else self._chosen(columns)
         # float32 again, because comparing bfloat16 with a threshold would round the threshold
-        return (left @ right.T).float()
+        return (self._chosen(rows) @ right.T).float()
 
     def reaching(self, rows: IntArray, columns: IntArray, least: float) -> tuple[IntArray, IntArray]:
         """Places in `rows` and in `columns` whose product may be `least` or more; none is missed."""
         import torch
 
-        device = self._rows.device
-        left = self._rows[torch.from_numpy(rows).to(device)]
-        product = left @ self._rows[torch.from_numpy(columns).to(device)].T
+        product = self._chosen(rows) @ self._chosen(columns).T
         threshold = torch.tensor(least - self.error, dtype=product.dtype)
         if product.dtype == torch.bfloat16 and threshold > 0:
             # above zero numbers are in the order of their bits, and whole numbers compare many times faster;
@@ -81,6 +73,11 @@ class Products:
             reached = (product.float() >= least - self.error).cpu().numpy()
         place, column = np.divmod(np.flatnonzero(reached), len(columns))
         return place, column
+
+    def _chosen(self, positions: IntArray) -> torch.Tensor:
+        import torch
+
+        return self._rows[torch.from_numpy(positions).to(self._rows.device)]
 
 
 def float32_error(dimensions: int) -> float:

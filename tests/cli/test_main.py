@@ -138,6 +138,11 @@ def test_score_tells_what_it_found_in_words_and_as_json(entp_command, pool, tmp_
     code, out, err = entp_command("rate", *at, "--rater", "model", "--audit", "4", *model)
     assert code == 0, err
     assert "4 of 4 rows wanted were rated a second time" in out
+    _, out, _ = entp_command("list", "audits", *at, "--json")
+    audited = json.loads(out)
+    assert len(audited) == 4
+    _, out, _ = entp_command("show", audited[0]["row_id"], *at, "--json")
+    assert json.loads(out)["second_rating"]["score"] == audited[0]["second"]
     entp_command("embed", *at, "--encoder", "embedded")
     code, out, err = entp_command("score", *at, "--correction", "hoc")
     assert code == 0, err

@@ -89,6 +89,13 @@ def test_where_scores_stay_as_rated_agreement_does_too(score, pool):
     assert raw == corrected | {"left": "critic"}
 
 
+@pytest.mark.parametrize("method", ["auto", "crossfit", "hoc"])
+def test_a_pool_in_another_order_gets_the_same_scores(score, pool, tmp_path, method):
+    first = score(correction=method)
+    pool.write_text("".join(reversed(pool.read_text("utf-8").splitlines(keepends=True))), "utf-8")
+    assert score(correction=method) == first
+
+
 def test_examples_are_the_surest_moves_with_their_text(score):
     report = score(correction="hoc")
     examples = report["examples"]
