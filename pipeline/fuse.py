@@ -25,7 +25,7 @@ from ..prompts.render import templates_hash
 from ..records.books import Books
 from ..records.rows import tagged_hash
 from .crowd import for_each
-from .fused import failed_fusion, fused_records
+from .fused import failed_fusion, fused_records, overrides
 from .rate import by_kind
 from .run_folder import CHECKPOINTS_FILE, Run
 from .stages import Result, hash_of
@@ -226,13 +226,3 @@ def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:
     return Result(
         hash_of(run.store.query("SELECT id, status, turns FROM fused_rows ORDER BY id")), books, report
     )
-
-
-def overrides(run: Run) -> int:
-    """How often a symbolic check overruled the model's word, in all attempts of the fusions at hand."""
-    sql = (
-        "SELECT coalesce(sum(json_array_length(attempt.value, '$.loss.overrides')), 0) AS n "
-        "FROM fused_rows, json_each(attempts) AS attempt"
-    )
-    found = run.store.one(sql) or {"n": 0}
-    return int(found["n"])

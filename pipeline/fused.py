@@ -1,4 +1,4 @@
-"""From the final state of a fusion to its records."""
+"""From the final state of a fusion to its records, and what they add up to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from ..checkpoints.run_store import Record
 from ..graph.state import FusionState, Outcome
+from .run_folder import Run
 
 
 def fused_id(fusion_id: str, variant: int) -> str:
@@ -65,3 +66,13 @@ def _fused_row(fusion_id: str, outcome: Outcome, model: str) -> Record:
         "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
         "completion_tokens": sum(call["completion_tokens"] for call in calls),
     }
+
+
+def overrides(run: Run) -> int:
+    """How often a symbolic check overruled the model's word, in all attempts of the fusions at hand."""
+    sql = (
+        "SELECT coalesce(sum(json_array_length(attempt.value, '$.loss.overrides')), 0) AS n "
+        "FROM fused_rows, json_each(attempts) AS attempt"
+    )
+    found = run.store.one(sql) or {"n": 0}
+    return int(found["n"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..records.books import Books
-from .fuse import overrides
+from .fused import overrides
 from .order import STAGES
 from .run_folder import Run
 from .stages import Stage, state_of
