@@ -123,7 +123,7 @@ def test_the_readmes_stages_and_views_run(example_folder, model_server):
         "fuse",
         "blend",
         "export",
-        *["status", "list", "list", "show"],
+        *["status", "list", "list", "verify", "show"],
     ]
     assert (example_folder / "train.jsonl").stat().st_size > 0
 
