@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import entp.prompts
 from entp.records.calls import ChatReply, ChatRequest, Usage
 
 Turns = list[dict[str, str]]
+
+# machines differ and are busy: how long an example takes says nothing about the code
+settings.register_profile("entp", deadline=None)
+settings.load_profile("entp")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

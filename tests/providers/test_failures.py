@@ -22,7 +22,7 @@ from entp.records.errors import (
     ServerUnavailable,
 )
 
-KEY = "sk-proj-Zz9secretsecretsecret0001"
+KEY = "sk-proj-Zz9secretsecretsecretWxQz"
 REQUEST = ChatRequest(
     operator="o",
     template_hash="h",
