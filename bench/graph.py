@@ -165,7 +165,7 @@ async def main(fusions: int) -> None:
         sides = {name: {"kind": "row", "id": name} for name in ("left", "right")}
         plan = [{"fusion_id": step["fusion_id"], **sides}]
         rows = {"left": step["left"], "right": step["right"]}
-        await cluster.ainvoke(ClusterState(rows=rows, plan=plan), context=SETTINGS)  # type: ignore[typeddict-item]
+        await cluster.ainvoke(ClusterState(rows=rows, plan=plan), context=SETTINGS)  # type: ignore[typeddict-item]  # plain dicts
 
     base = await timed(lambda number: plain(model, number), fusions)
     print(f"{fusions} fusions of 14 calls, {IN_FLIGHT} in flight, CPU time")

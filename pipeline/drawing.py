@@ -109,6 +109,7 @@ def _variant_path(row: Record, seed: int, *, carried: bool) -> Iterator[str]:
     name, attempts = f"v{row['variant']}", json.loads(row["attempts"])
     state = VariantState(
         attempts=attempts,
+        # all that the tie-break of `best_attempt` reads of a brief
         brief={"fusion_id": row["fusion_id"], "variant": row["variant"]},  # type: ignore[typeddict-item]
     )
     yield f'subgraph {name} ["{_text(row["strategy"])}"]'
