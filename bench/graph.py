@@ -20,7 +20,7 @@ from typing import Any
 from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import RecordedChat
 from entp.checkpoints.saver import open_saver, thread_id
-from entp.graph.cluster_fusion import ClusterState, cluster_fusion_graph
+from entp.graph.cluster_fusion import ClusterState, Operand, PlannedFusion, cluster_fusion_graph
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionInput, FusionSettings
 from entp.nodes.ask import Model
@@ -162,10 +162,10 @@ async def main(fusions: int) -> None:
 
     async def in_cluster(number: int) -> None:
         step = pair(number)
-        sides = {name: {"kind": "row", "id": name} for name in ("left", "right")}
-        plan = [{"fusion_id": step["fusion_id"], **sides}]
+        left, right = (Operand(kind="row", id=name) for name in ("left", "right"))
+        plan = [PlannedFusion(fusion_id=step["fusion_id"], left=left, right=right)]
         rows = {"left": step["left"], "right": step["right"]}
-        await cluster.ainvoke(ClusterState(rows=rows, plan=plan), context=SETTINGS)  # type: ignore[typeddict-item]  # plain dicts
+        await cluster.ainvoke(ClusterState(rows=rows, plan=plan), context=SETTINGS)
 
     base = await timed(lambda number: plain(model, number), fusions)
     print(f"{fusions} fusions of 14 calls, {IN_FLIGHT} in flight, CPU time")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..records.errors import UsageError
+
+if TYPE_CHECKING:  # at run time it would bring LangGraph along
+    from ..pipeline.drawing import Which
 
 EXAMPLES = """\b
 Examples:
@@ -24,7 +28,7 @@ Examples:
 @click.option("--svg", "svg_file", type=click.Path(path_type=Path), help="Write a picture as SVG.")
 @click.option("--png", "png_file", type=click.Path(path_type=Path), help="Write a picture as PNG.")
 def graph_command(
-    which: str | None,
+    which: Which | None,
     fusion_id: str | None,
     folder: Path | None,
     svg_file: Path | None,
@@ -44,11 +48,11 @@ def graph_command(
     return 0
 
 
-def _drawing(which: str, fusion_id: str | None, folder: Path | None) -> str:
+def _drawing(which: Which, fusion_id: str | None, folder: Path | None) -> str:
     from ..pipeline.drawing import fusion_drawing, graph_drawing
 
     if fusion_id is None:
-        return graph_drawing(which)  # type: ignore[arg-type]  # click lets no other value through
+        return graph_drawing(which)
     if folder is None:
         message = f"--fusion {fusion_id} is not in a known run"
         raise UsageError(message, "name its folder with --run DIR")

@@ -148,10 +148,15 @@ def attempts_of(state: VariantState, cycle: int) -> list[Attempt]:
 
 
 def best_attempt(state: VariantState, cycle: int, seed: int) -> Attempt:
+    """The attempt of one cycle that goes on."""
+    brief = state["brief"]
+    return best_of(attempts_of(state, cycle), seed, brief["fusion_id"], brief["variant"], cycle)
+
+
+def best_of(made: list[Attempt], seed: int, fusion_id: str, variant: int, cycle: int) -> Attempt:
     """The attempt of least loss; ties are drawn by (seed, fusion, variant, cycle)."""
-    made = attempts_of(state, cycle)
     losses = [len(attempt["loss"]["unmet"]) for attempt in made]
-    return made[least(losses, seed, state["brief"]["fusion_id"], state["brief"]["variant"], cycle)]
+    return made[least(losses, seed, fusion_id, variant, cycle)]
 
 
 def _attempted(

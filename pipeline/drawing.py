@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 from ..checkpoints.run_store import Record
-from ..graph.state import Attempt, VariantState
-from ..graph.variant_steps import best_attempt
+from ..graph.state import Attempt
+from ..graph.variant_steps import best_of
 from ..records.errors import UsageError
 from .run_folder import Run
 
@@ -107,11 +107,6 @@ def _needed(module: str) -> Any:
 def _variant_path(row: Record, seed: int, *, carried: bool) -> Iterator[str]:
     """The steps of one variant, from its strategy to the row that it became."""
     name, attempts = f"v{row['variant']}", json.loads(row["attempts"])
-    state = VariantState(
-        attempts=attempts,
-        # all that the tie-break of `best_attempt` reads of a brief
-        brief={"fusion_id": row["fusion_id"], "variant": row["variant"]},  # type: ignore[typeddict-item]
-    )
     yield f'subgraph {name} ["{_text(row["strategy"])}"]'
     last, edge = "", ""
     for cycle in (1, 2):
@@ -129,7 +124,8 @@ def _variant_path(row: Record, seed: int, *, carried: bool) -> Iterator[str]:
             last, edge = check, _loss(attempt)
         if made and made[-1]["loss"]["unmet"] and row["status"] == "fused":
             kept = f"{name}_{cycle}_kept"
-            yield _node(kept, f"exhausted: attempt {best_attempt(state, cycle, seed)['attempt']} kept")
+            best = best_of(made, seed, row["fusion_id"], row["variant"], cycle)
+            yield _node(kept, f"exhausted: attempt {best['attempt']} kept")
             yield f"{last} -. {edge} .-> {kept}"
             last, edge = kept, "least loss"
     ended = f"{row['id']}, loss {row['loss']}" if row["status"] == "fused" else row["reason"]

@@ -41,14 +41,15 @@ def match_moments(q3: FloatArray, observed: FloatArray) -> Model:
     from scipy.optimize import minimize  # scipy loads slowly; --help must not wait for it
 
     num_scores = len(observed)
-    best = None
+    found = []
     for diagonal in _DIAGONALS:
         start = diagonal_start(observed, diagonal)
         logits = np.log(np.vstack([start.prior[None], start.own])).ravel()
-        found = minimize(_distance, logits, args=(q3,), jac=True, method="L-BFGS-B", options={"maxiter": 500})
-        if best is None or found.fun < best.fun:
-            best = found
-    rows = _softmax(best.x.reshape(num_scores + 1, num_scores))  # type: ignore[union-attr]  # three starts
+        found.append(
+            minimize(_distance, logits, args=(q3,), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+        )
+    best = min(found, key=lambda result: float(result.fun))
+    rows = _softmax(best.x.reshape(num_scores + 1, num_scores))
     # a row that nothing was seen of stays where the start put it; nothing may be exactly zero
     own = 0.999 * rows[1:] + leaning_rows(num_scores, 0.001)
     return name_classes(Model(rows[0], own, own))

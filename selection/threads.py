@@ -13,7 +13,7 @@ def one_thread(*modules: str) -> AbstractContextManager[Any]:
     Only libraries that are loaded can be limited, so name the `modules` that will load another.
     """
     # slow to load; --help must not wait for it
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+    from threadpoolctl import threadpool_limits
 
     for module in modules:
         importlib.import_module(module)

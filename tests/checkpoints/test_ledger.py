@@ -1,7 +1,5 @@
 import asyncio
 import contextlib
-import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -14,40 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entp.checkpoints import ledger as ledger_module
-from entp.checkpoints import migrations
-from entp.checkpoints.ledger import LAYOUT, Ledger, OperatorTotals, RecordedCall
-from entp.checkpoints.migrations import open_database, transaction
+from entp.checkpoints.ledger import Ledger, OperatorTotals, RecordedCall
+from entp.checkpoints.migrations import open_database
 from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
 from entp.records.conversation import Turn
-from entp.records.errors import EntpError, RunFolderError
-
-IDENTITY = {"model": "small", "most_tokens": 512}
-RULES = "Answer with one JSON object. " * 50
-
-
-def request(question, operator="rating", **more):
-    messages = (Turn(role="system", content=RULES), Turn(role="user", content=question))
-    given = {"template_hash": "ab" * 32, "temperature": 0.2, "reply_schema": {"type": "object"}}
-    return ChatRequest(operator=operator, messages=messages, **given | more)
-
-
-def called(question="one", reply="fine", operator="rating", **more):
-    asked = request(question, operator)
-    if isinstance(reply, str):
-        reply = ChatReply(text=reply, usage=Usage(prompt_tokens=10, completion_tokens=3), latency_s=0.5)
-    return RecordedCall(call_key(IDENTITY, asked), IDENTITY, asked, reply, **more)
-
-
-def failed(question="one", **more):
-    return called(question, None, error_class="ServerUnavailable", error_message="timed out", **more)
-
-
-def record(ledger, *calls):
-    async def run():
-        for call in calls:
-            await ledger.record(call)
-
-    asyncio.run(run())
+from recorded_calls import RULES, called, failed, record, request
 
 
 @pytest.fixture
@@ -245,128 +214,3 @@ def test_totals_add_up_by_operator(ledger):
         OperatorTotals("domain_analysis", calls=1, failed=0, prompt_tokens=10, completion_tokens=3),
         OperatorTotals("rating", calls=3, failed=1, prompt_tokens=20, completion_tokens=6),
     ]
-
-
-@pytest.mark.parametrize(
-    ("damage", "problem"),
-    [
-        ("UPDATE texts SET body = zeroblob(40) WHERE zipped ORDER BY id LIMIT 1", "text 1"),
-        (
-            "UPDATE texts SET body = CAST('fake' AS BLOB) WHERE body = CAST('fine' AS BLOB)",
-            "does not fit its hash",
-        ),
-        ("UPDATE texts SET hash = zeroblob(32) WHERE id = 3", "text 3: its content does not fit its hash"),
-        ("UPDATE calls SET key = zeroblob(32)", "call 1: its key does not fit its request"),
-        ("UPDATE calls SET messages = '[[\"user\", 2]]'", "call 1: its key does not fit its request"),
-        ("UPDATE calls SET messages = '[[\"user\", 99]]'", "text 99 is missing"),
-        ("UPDATE calls SET messages = '[['", "call 1 is damaged"),
-        ("UPDATE calls SET frame = 99", "refers to a row of texts that is not there"),
-        ("UPDATE calls SET finish_reason = 'odd'", "call 1 is damaged"),
-    ],
-)
-def test_verify_finds_what_was_tampered_with(path, damage, problem):
-    with Ledger(path) as ledger:
-        record(ledger, called())
-        assert ledger.verify() == []
-        with tampered(path) as connection:
-            connection.execute(
-                damage.replace(" ORDER BY id LIMIT 1", " AND id = (SELECT min(id) FROM texts)")
-            )
-        assert any(problem in line for line in ledger.verify())
-
-
-def test_verify_finds_broken_pages(path):
-    with Ledger(path) as ledger:
-        record(ledger, *(called(f"{number} {'long ' * number}") for number in range(200)))
-    content = bytearray(path.read_bytes())
-    content[8192:12288] = b"\xa5" * 4096
-    path.write_bytes(content)
-    with Ledger(path) as ledger:
-        assert ledger.verify()
-
-
-def test_a_damaged_reply_is_an_error_not_an_answer(path):
-    with Ledger(path) as ledger:
-        record(ledger, called())
-        with tampered(path) as connection:
-            connection.execute(
-                "UPDATE texts SET body = CAST('fake' AS BLOB) WHERE body = CAST('fine' AS BLOB)"
-            )
-        with pytest.raises(RunFolderError, match=r"call 1 is damaged.*restore"):
-            ledger.find(called().key)
-
-
-def test_a_locked_file_is_an_error_and_recording_goes_on_afterwards(path, monkeypatch):
-    monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0.01)
-    with Ledger(path) as ledger, contextlib.closing(open_database(path, LAYOUT)) as other:
-
-        async def run():
-            with transaction(other):
-                outcomes = await asyncio.gather(
-                    *(ledger.record(called(str(number))) for number in range(5)), return_exceptions=True
-                )
-            assert [type(outcome) for outcome in outcomes] == [RunFolderError] * 5
-            assert "another process is writing" in str(outcomes[0])
-            await ledger.record(called("later"))
-
-        asyncio.run(run())
-        assert [call.request.messages[1].content for call in ledger.calls()] == ["later"]
-
-
-def test_a_writer_waits_for_another(path):
-    with Ledger(path) as ledger, contextlib.closing(open_database(path, LAYOUT)) as other:
-
-        async def run():
-            with transaction(other):
-                recording = asyncio.create_task(ledger.record(called()))
-                await asyncio.sleep(0)
-            await recording
-
-        asyncio.run(run())
-        assert ledger.find(called().key)
-
-
-def test_a_full_disk_is_an_error_in_one_line_and_nothing_hangs(path):
-    with Ledger(path) as ledger:
-        record(ledger, called("before"))
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), hard))
-        try:
-            with pytest.raises(EntpError, match="disk") as caught:
-                record(ledger, called("too much"))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert "\n" not in str(caught.value)
-        record(ledger, called("after"))
-        assert [call.request.messages[1].content for call in ledger.calls()] == ["before", "after"]
-        assert ledger.verify() == []
-
-
-def test_two_may_read_while_one_writes(path):
-    with Ledger(path) as ledger, Ledger(path) as other:
-        for number in range(5):
-            call = called(str(number))
-            record(ledger, call)
-            assert other.find(call.key) == call
-
-
-def test_closing_writes_what_is_waiting(path):
-    async def run():
-        with Ledger(path) as ledger:
-            recording = [asyncio.create_task(ledger.record(called(str(number)))) for number in range(20)]
-            await asyncio.sleep(0)
-        await asyncio.gather(*recording)
-
-    asyncio.run(run())
-    with Ledger(path) as ledger:
-        assert len(list(ledger.calls())) == 20
-
-
-def test_a_closed_ledger_says_so(path):
-    ledger = Ledger(path)
-    ledger.close()
-    ledger.close()
-    with pytest.raises(RunFolderError, match="closed"):
-        record(ledger, called())
-    with pytest.raises(RunFolderError, match="closed"):
-        ledger.find(called().key)

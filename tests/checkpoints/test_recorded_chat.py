@@ -8,64 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entp.checkpoints import recorded_chat
+from chats import IDENTITY, FakeChat, answer, called, raising, request
 from entp.checkpoints.ledger import Ledger
-from entp.checkpoints.recorded_chat import Counts, OfflineChat, RecordedChat
-from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
-from entp.records.conversation import Turn
-from entp.records.errors import EntpError, ModelError, ReplayMiss, RequestRefused, ServerUnavailable
-
-IDENTITY = {"model": "small", "most_tokens": 512}
-
-
-def request(question="one", rules="Answer with JSON.", operator="rating", **more):
-    messages = (Turn(role="system", content=rules), Turn(role="user", content=question))
-    given = {"template_hash": "ab" * 32, "temperature": 0.2, "reply_schema": {"type": "object"}}
-    return ChatRequest(operator=operator, messages=messages, **given | more)
-
-
-def answer(asked):
-    return f"{asked.operator} to {asked.messages[-1].content}"
-
-
-class FakeChat:
-    """Answers each request as a function of it; `gate`, where there is one, holds the replies back."""
-
-    identity = IDENTITY
-
-    def __init__(self, reply=answer, gate=None):
-        self.reply = reply
-        self.gate = gate
-        self.asked = []
-        self.cancelled = 0
-
-    async def complete(self, asked):
-        self.asked.append(asked)
-        try:
-            if self.gate:
-                await self.gate.wait()
-        except asyncio.CancelledError:
-            for _ in range(9):  # as a client does that closes its connection
-                await asyncio.sleep(0)
-            self.cancelled += 1
-            raise
-        reply = self.reply(asked)
-        if isinstance(reply, str):
-            reply = ChatReply(text=reply, usage=Usage(prompt_tokens=10, completion_tokens=3))
-        return reply
-
-
-def raising(error):
-    def reply(asked):
-        raise error
-
-    return reply
-
-
-async def called(chat):
-    """Wait until the model has been asked."""
-    while not chat.asked:
-        await asyncio.sleep(0)
+from entp.checkpoints.recorded_chat import Counts, RecordedChat
+from entp.records.calls import ChatReply, call_key
+from entp.records.errors import EntpError, ModelError, RequestRefused, ServerUnavailable
 
 
 @pytest.fixture
@@ -296,84 +243,3 @@ def test_no_key_gets_into_the_file(ledger):
         asyncio.run(RecordedChat(fake, ledger).complete(request()))
     assert b"refused" in b"".join(file.read_bytes() for file in ledger.path.parent.iterdir())
     assert b"secret" not in b"".join(file.read_bytes() for file in ledger.path.parent.iterdir())
-
-
-def recorded(ledger, *requests):
-    chat = RecordedChat(FakeChat(), ledger)
-    for asked in requests:
-        asyncio.run(chat.complete(asked))
-
-
-def missed(ledger, asked, identity=IDENTITY):
-    with pytest.raises(ReplayMiss) as caught:
-        asyncio.run(OfflineChat(ledger, identity).complete(asked))
-    assert not isinstance(caught.value, ModelError)  # never to be taken for a failure of the model
-    assert caught.value.operator == asked.operator
-    assert caught.value.key == call_key(identity, asked)
-    text = str(caught.value)
-    assert f"{asked.operator} (call {caught.value.key[:12]})" in text
-    assert "\n" not in text
-    return text
-
-
-def test_a_replay_gives_what_was_recorded(ledger):
-    recorded(ledger, request("one"), request("two"))
-    chat = OfflineChat(ledger, IDENTITY)
-    assert asyncio.run(chat.complete(request("two"))).text == answer(request("two"))
-    assert chat.counts == Counts(answered=1)
-
-
-def test_a_miss_shows_where_the_nearest_request_first_differs(ledger):
-    recorded(
-        ledger, request("Name the largest planet."), request("What is rust?"), request("x", operator="y")
-    )
-    text = missed(ledger, request("Name the largest moon\nof Saturn."))
-    nearest = call_key(IDENTITY, request("Name the largest planet."))[:12]
-    assert f"the nearest, call {nearest}, first differs in messages[1].content" in text
-    assert r"""asked 'moon\\nof Saturn."', recorded 'planet."'""" in text
-
-
-@pytest.mark.parametrize(
-    ("asked", "where"),
-    [
-        (request(attempt=2), "attempt: asked '2', recorded '1'"),
-        (request(reply_schema={"type": "array"}), "reply_schema.type: asked 'array"),
-        (
-            request(reply_schema={"type": "object", "title": "T"}),
-            "reply_schema.title: asked '\"T\"', recorded",
-        ),
-        (request(template_hash="ac" * 32, rules="Answer."), "template_hash: asked"),
-        (request(rules="Answer in JSON."), "messages[0].content: asked 'in JSON"),
-    ],
-)
-def test_a_miss_names_the_setting_that_differs(ledger, asked, where):
-    recorded(ledger, request("something else altogether", rules="Other."), request())
-    assert f"first differs in {where}" in missed(ledger, asked)
-
-
-def test_a_miss_names_another_model(ledger):
-    recorded(ledger, request())
-    text = missed(ledger, request(), IDENTITY | {"model": "large"})
-    assert "first differs in identity.model: asked 'large" in text
-
-
-def test_a_miss_in_a_ledger_without_that_operator_says_so(ledger):
-    recorded(ledger, request(operator="domain_analysis"))
-    assert "holds no call of that operator" in missed(ledger, request())
-
-
-def test_a_recorded_failure_is_a_miss_that_says_how_it_ended(ledger, monkeypatch):
-    monkeypatch.setattr(recorded_chat, "COMPARED", 2)
-    recorded(ledger, *(request(str(number)) for number in range(3)))
-    filtered = FakeChat(lambda asked: ChatReply(text="", finish_reason="content_filter"))
-    asyncio.run(RecordedChat(filtered, ledger).complete(request()))
-    assert "the same request was recorded and ended in content_filter" in missed(ledger, request())
-
-
-def test_a_miss_is_compared_with_a_bounded_number_of_calls(ledger, monkeypatch):
-    monkeypatch.setattr(recorded_chat, "COMPARED", 2)
-    recorded(ledger, *(request(f"number {number}") for number in range(9)))
-    nearest = call_key(IDENTITY, request("number 1"))[:12]
-    assert f"the nearest, call {nearest}" in missed(ledger, request("number 123"))
-    monkeypatch.setattr(recorded_chat, "COMPARED", 1)
-    assert f"the nearest, call {nearest}" not in missed(ledger, request("number 123"))
