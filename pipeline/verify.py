@@ -9,26 +9,37 @@ from ..checkpoints.ledger import LAYOUT, Ledger
 from ..records.conversation import from_json
 from ..records.rows import content_hash
 from .embed import embeddings_exist
-from .order import STAGES
+from .order import STAGES, stage_named
 from .run_folder import Run
+from .stages import state_of
 from .status import books_of
 
-# what points to nothing, and a query that finds it
-_ORPHANS = {
-    "rating of a row that is not there": "SELECT row_id AS id FROM ratings "
-    "WHERE row_id NOT IN (SELECT id FROM rows)",
-    "score of a row that is not there": "SELECT row_id AS id FROM scores "
-    "WHERE row_id NOT IN (SELECT id FROM rows)",
-    "cluster of a row that is not there": "SELECT row_id AS id FROM clusters "
-    "WHERE row_id NOT IN (SELECT id FROM rows)",
-    "fusion of a pair that is not planned": "SELECT id FROM fusions WHERE id NOT IN (SELECT id FROM pairs)",
-    "fused row without its sources": "SELECT id FROM fused_rows WHERE status = 'fused' "
-    "AND id NOT IN (SELECT fused_id FROM lineage)",
-    "fused row made from a row that is not there": "SELECT fused_id AS id FROM lineage "
-    "WHERE row_id NOT IN (SELECT id FROM rows)",
-    "blended row that is not there": "SELECT id FROM blend WHERE id NOT IN (SELECT id FROM rows) "
-    "AND id NOT IN (SELECT id FROM fused_rows)",
-}
+# what points to nothing: the stage that wrote it, what it is, and a query that finds it
+_ORPHANS = (
+    ("rate", "rating of a row that is not there", "ratings", "row_id NOT IN (SELECT id FROM rows)"),
+    ("score", "score of a row that is not there", "scores", "row_id NOT IN (SELECT id FROM rows)"),
+    ("select", "cluster of a row that is not there", "clusters", "row_id NOT IN (SELECT id FROM rows)"),
+    ("fuse", "fusion of a pair that is not planned", "fusions", "id NOT IN (SELECT id FROM pairs)"),
+    (
+        "fuse",
+        "fused row without its sources",
+        "fused_rows",
+        "status = 'fused' AND id NOT IN (SELECT fused_id FROM lineage)",
+    ),
+    (
+        "fuse",
+        "fused row made from a row that is not there",
+        "lineage",
+        "row_id NOT IN (SELECT id FROM rows)",
+    ),
+    (
+        "blend",
+        "blended row that is not there",
+        "blend",
+        "id NOT IN (SELECT id FROM rows) AND id NOT IN (SELECT id FROM fused_rows)",
+    ),
+)
+_IDS = {"ratings": "row_id", "scores": "row_id", "clusters": "row_id", "lineage": "fused_id"}
 
 
 def verify(run: Run) -> list[str]:
@@ -49,9 +60,13 @@ def _problems(run: Run) -> Iterator[str]:
     for record in run.store.query("SELECT id, turns, content FROM rows"):
         if content_hash(from_json(json.loads(record["turns"]))) != record["content"]:
             yield f"row {record['id']}: its hash does not fit its text"
-    for what, sql in _ORPHANS.items():
-        for record in run.store.query(sql):
-            yield f"{record['id']}: {what}"
+    for writer, what, table, orphan in _ORPHANS:
+        # a stage that has to run again may well point to what has been replaced since
+        if state_of(run, stage_named(writer)) == "done":
+            for record in run.store.query(
+                f"SELECT {_IDS.get(table, 'id')} AS id FROM {table} WHERE {orphan}"
+            ):
+                yield f"{record['id']}: {what}"
     for stage in STAGES:
         books = books_of(run, stage)
         if not books.balanced:

@@ -60,3 +60,12 @@ def test_damage_to_the_ledger_is_found(folder):
 def test_a_lost_file_of_embeddings_is_found(folder):
     next(folder.glob("embeddings-*.npy")).unlink()
     assert problems(folder) == ["the file of embeddings is gone: run entp embed"]
+
+
+def test_a_run_that_broke_off_is_sound_though_later_stages_are_of_before(folder):
+    """The fuse stage was at work again when the process died: the old blend names rows that are gone."""
+    damage(folder, "DELETE FROM stages WHERE name = 'fuse'")
+    damage(folder, "DELETE FROM lineage")
+    damage(folder, "DELETE FROM fused_rows")
+    damage(folder, "DELETE FROM fusions")
+    assert problems(folder) == []
