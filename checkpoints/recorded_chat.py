@@ -19,6 +19,8 @@ COMPARED = 1000
 # how many characters of a difference a message shows
 SHOWN = 40
 
+_MODEL_ERRORS = {kind.__name__: kind for kind in ModelError.__subclasses__()}
+
 
 class Chat(Protocol):
     """What is recorded: anything that answers a request."""
@@ -110,10 +112,10 @@ class RecordedChat:
 
 
 class OfflineChat:
-    """A chat model that only knows the replies in the ledger: a replay.
+    """A chat model that only knows what is in the ledger: a replay.
 
-    `identity` is that of the model whose replies are recorded. A request that was refused or failed when it
-    was recorded is a miss like any other.
+    `identity` is that of the model whose replies are recorded. A request that was only ever refused or failed
+    ends as it did the last time: what came of it then is what a replay has to show.
     """
 
     def __init__(self, ledger: Ledger, identity: dict[str, Any]) -> None:
@@ -122,23 +124,29 @@ class OfflineChat:
         self._ledger = ledger
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """The recorded reply; raises ReplayMiss where there is none."""
+        """The recorded reply, or the recorded ModelError; raises ReplayMiss where there is neither."""
         key = call_key(self.identity, request)
-        found = await asyncio.to_thread(self._ledger.find, key)
-        if found and found.reply:
-            self.counts.answered += 1
-            return found.reply
-        raise await asyncio.to_thread(self._miss, key, request)
+        found = await asyncio.to_thread(self._outcome, key)
+        if found is None:
+            raise await asyncio.to_thread(self._miss, key, request)
+        self.counts.answered += 1
+        if found.reply is None:
+            raise _MODEL_ERRORS.get(found.error_class, ModelError)(found.error_message)
+        return found.reply
+
+    def _outcome(self, key: str) -> RecordedCall | None:
+        """The call that answers, else the last that was refused or failed."""
+        found = self._ledger.find(key)
+        return found or next(reversed([*self._ledger.calls(key_prefix=key)]), None)
 
     def _miss(self, key: str, request: ChatRequest) -> ReplayMiss:
         asked = dict(_leaves("", _shape(self.identity, request)))
-        same = self._ledger.calls(key_prefix=key)  # refused or failed, else it had been found
         others = islice(self._ledger.calls(operator=request.operator), COMPARED)
-        nearest = max((_difference(asked, call) for call in (*same, *others)), default=None)
+        nearest = max((_difference(asked, call) for call in others), default=None)
         why = nearest.text if nearest else "it holds no call of that operator"
         return ReplayMiss(
             f"the ledger holds no answer to {request.operator} (call {key[:12]}): {why}",
-            "replay with the pool, prompts and settings of the recorded run, or run online to make the call",
+            "replay with the prompts and settings of the recorded run, or ask the model with --live",
             operator=request.operator,
             key=key,
         )
@@ -155,9 +163,6 @@ class _Difference(NamedTuple):
 def _difference(asked: dict[str, str], call: RecordedCall) -> _Difference:
     recorded = dict(_leaves("", _shape(call.identity, call.request)))
     different = [path for path in asked | recorded if asked.get(path) != recorded.get(path)]
-    if not different:
-        outcome = call.error_class or (call.reply.finish_reason if call.reply else "nothing")
-        return _Difference(len(asked), 0, f"the same request was recorded and ended in {outcome}")
     here, there = asked.get(different[0], "nothing"), recorded.get(different[0], "nothing")
     pairs = enumerate(zip(here, there, strict=False))
     start = next((at for at, (left, right) in pairs if left != right), min(len(here), len(there)))

@@ -129,8 +129,38 @@ CREATE TABLE audits (                   -- second ratings of some rows, each ind
 );
 """
 
+FORKS = """
+-- JSON: the model's identity, profile, templates, tries and settings that a fusion was made with
+ALTER TABLE fusions ADD COLUMN recipe TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE forks (                    -- variants run on from an earlier point, beside the original
+    id TEXT PRIMARY KEY,
+    fusion_id TEXT NOT NULL,            -- no reference: a fork outlives the fusion's being made anew
+    variant INTEGER NOT NULL,
+    cycle INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,           -- the attempt that was made anew
+    changes TEXT NOT NULL,              -- JSON: what was set
+    strategy TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('fused', 'failed')),
+    turns TEXT NOT NULL,                -- JSON
+    loss INTEGER NOT NULL,
+    templates TEXT NOT NULL,            -- JSON: the path of templates
+    attempts TEXT NOT NULL,             -- JSON: every attempt, those before the point included
+    reason TEXT NOT NULL,
+    raw TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    created TEXT NOT NULL               -- UTC
+);
+CREATE INDEX forks_of_fusion ON forks(fusion_id);
+"""
+
 RUN = Layout(
     file="run.db",
     tag="ENTR",
-    migrations=(Migration("tables of a run", TABLES), Migration("second ratings", AUDITS)),
+    migrations=(
+        Migration("tables of a run", TABLES),
+        Migration("second ratings", AUDITS),
+        Migration("recipes and forks", FORKS),
+    ),
 )

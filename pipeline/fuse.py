@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextvars import Context
+from dataclasses import fields
 from typing import cast
 
 from langchain_core.runnables import RunnableConfig
@@ -21,11 +22,10 @@ from ..graph.cluster_fusion import (
 from ..graph.fusion import fusion_graph
 from ..graph.state import FusionInput, FusionSettings, FusionState, TurnJson
 from ..nodes.ask import Model
-from ..prompts.render import templates_hash
 from ..records.books import Books
 from ..records.rows import tagged_hash
 from .crowd import for_each
-from .fused import failed_fusion, fused_records, overrides
+from .fused import failed_fusion, fused_records, overrides, recipe_of
 from .rate import by_kind
 from .run_folder import CHECKPOINTS_FILE, Run
 from .stages import Result, hash_of
@@ -77,18 +77,21 @@ def chosen_pairs(run: Run) -> list[Record]:
     return intra[: limit - few_inter] + inter[:few_inter]
 
 
+def fusion_settings(run: Run) -> FusionSettings:
+    """What the run's settings decide about every fusion."""
+    return FusionSettings(
+        **{field.name: getattr(run.settings, field.name) for field in fields(FusionSettings)}
+    )
+
+
 class _Fusing:
     """The fusions of one run: clusters and inter pairs in flight together."""
 
     def __init__(self, run: Run, model: Model) -> None:
         self._run = run
         self._model = model
-        self._settings = FusionSettings(
-            seed=run.settings.seed,
-            budget=run.settings.budget,
-            temperature=run.settings.temperature,
-            domain_temperature=run.settings.domain_temperature,
-        )
+        self._settings = fusion_settings(run)
+        self._recipe = recipe_of(model, self._settings)
         self._cluster = cluster_fusion_graph(self._fuse).compile(name="cluster_fusion")
 
     async def all(self, pairs: list[Record]) -> None:
@@ -112,7 +115,7 @@ class _Fusing:
             context=self._settings,
         )
         for fusion_id, reason in state["failed"].items():
-            self._store(failed_fusion(fusion_id, reason), [])
+            self._store(failed_fusion(fusion_id, reason, self._recipe), [])
 
     async def _fuse(
         self, state: FusionInput, config: RunnableConfig, /, *, context: FusionSettings
@@ -124,7 +127,7 @@ class _Fusing:
             return kept
         # a task of its own, since within the cluster's the thread would be taken for a part of the cluster's
         ended = await asyncio.create_task(self._invoke(state, config), context=Context())
-        fusion, rows = fused_records(ended, asked, self._model.chat.identity["model"])
+        fusion, rows = fused_records(ended, asked, self._recipe)
         self._store(fusion, rows, sorted(self._sources(state["fusion_id"])))
         return ended
 
@@ -166,15 +169,8 @@ class _Fusing:
         return rows
 
     def _asked(self, state: FusionInput) -> str:
-        return tagged_hash(
-            "fusion",
-            {
-                "operands": [state["left"], state["right"]],
-                "settings": vars(self._settings),
-                "model": self._model.chat.identity,
-                "templates": templates_hash(self._model.profile),
-            },
-        )
+        shaping = {name: self._recipe[name] for name in ("settings", "model", "templates")}
+        return tagged_hash("fusion", {"operands": [state["left"], state["right"]], **shaping})
 
     def _store(self, fusion: Record, rows: list[Record], sources: list[str] | None = None) -> None:
         with self._run.store.transaction():

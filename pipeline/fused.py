@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from ..checkpoints.run_store import Record
-from ..graph.state import FusionState, Outcome
+from ..graph.state import FusionSettings, FusionState, Outcome
+from ..nodes.ask import Model
+from ..prompts.render import templates_hash
 from .run_folder import Run
 
 
@@ -14,13 +17,25 @@ def fused_id(fusion_id: str, variant: int) -> str:
     return f"{fusion_id}-{variant}"
 
 
-def fused_records(state: FusionState, asked: str, model: str) -> tuple[Record, list[Record]]:
+def recipe_of(model: Model, settings: FusionSettings) -> Record:
+    """All that shapes a fusion besides its operands, as a replay needs it."""
+    return {
+        "model": model.chat.identity,
+        "profile": model.profile,
+        "templates": templates_hash(model.profile),
+        "tries": model.tries,
+        "settings": {field.name: getattr(settings, field.name) for field in fields(FusionSettings)},
+    }
+
+
+def fused_records(state: FusionState, asked: str, recipe: Record) -> tuple[Record, list[Record]]:
     """The record of a finished fusion and those of its variants."""
     fusion_id = state["fusion_id"]
     carried = state["carried"]
     fusion = {
         "id": fusion_id,
         "asked": asked,
+        "recipe": recipe,
         "status": "done",
         "reason": "",
         "domains": state["domains"],
@@ -29,14 +44,16 @@ def fused_records(state: FusionState, asked: str, model: str) -> tuple[Record, l
         "calls": [*state["analysis_calls"], *state["merge_calls"]],
     }
     outcomes = [outcome for _, outcome in sorted(state["variants"].items())]
-    return fusion, [_fused_row(fusion_id, outcome, model) for outcome in outcomes]
+    model = recipe["model"]["model"]
+    return fusion, [fused_row(fusion_id, outcome, model) for outcome in outcomes]
 
 
-def failed_fusion(fusion_id: str, reason: str) -> Record:
+def failed_fusion(fusion_id: str, reason: str, recipe: Record) -> Record:
     """The record of a fusion that ended before its variants began; it is never taken for a finished one."""
     return {
         "id": fusion_id,
         "asked": "",
+        "recipe": recipe,
         "status": "failed",
         "reason": reason,
         "domains": {},
@@ -46,7 +63,8 @@ def failed_fusion(fusion_id: str, reason: str) -> Record:
     }
 
 
-def _fused_row(fusion_id: str, outcome: Outcome, model: str) -> Record:
+def fused_row(fusion_id: str, outcome: Outcome, model: str) -> Record:
+    """The record of one variant as it ended, with the tokens of all its attempts."""
     attempts = outcome["attempts"]
     calls: list[dict[str, Any]] = [call for attempt in attempts for call in attempt["calls"]]
     return {

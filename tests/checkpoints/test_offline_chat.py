@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from chats import IDENTITY, FakeChat, answer, request
+from chats import IDENTITY, FakeChat, answer, raising, request
 from entp.checkpoints import recorded_chat
 from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import Counts, OfflineChat, RecordedChat
 from entp.records.calls import ChatReply, call_key
-from entp.records.errors import ModelError, ReplayMiss
+from entp.records.errors import ModelError, ReplayMiss, RequestRefused, ServerUnavailable
 
 
 @pytest.fixture
@@ -82,12 +82,27 @@ def test_a_miss_in_a_ledger_without_that_operator_says_so(ledger):
     assert "holds no call of that operator" in missed(ledger, request())
 
 
-def test_a_recorded_failure_is_a_miss_that_says_how_it_ended(ledger, monkeypatch):
-    monkeypatch.setattr(recorded_chat, "COMPARED", 2)
-    recorded(ledger, *(request(str(number)) for number in range(3)))
+def test_a_refusal_is_replayed_as_it_was_recorded(ledger):
     filtered = FakeChat(lambda asked: ChatReply(text="", finish_reason="content_filter"))
     asyncio.run(RecordedChat(filtered, ledger).complete(request()))
-    assert "the same request was recorded and ended in content_filter" in missed(ledger, request())
+    assert asyncio.run(OfflineChat(ledger, IDENTITY).complete(request())).finish_reason == "content_filter"
+
+
+def test_a_failure_is_replayed_as_it_ended_the_last_time(ledger):
+    for error in (ServerUnavailable("no answer", "wait"), RequestRefused("it is too\nlong", "shorten it")):
+        with pytest.raises(type(error)):
+            asyncio.run(RecordedChat(FakeChat(raising(error)), ledger).complete(request()))
+    with pytest.raises(RequestRefused) as replayed:
+        asyncio.run(OfflineChat(ledger, IDENTITY).complete(request()))
+    assert str(replayed.value) == "it is too long; shorten it"
+
+
+def test_an_answer_is_replayed_rather_than_an_earlier_or_later_failure(ledger):
+    failing = RecordedChat(FakeChat(raising(ServerUnavailable("no answer"))), ledger)
+    with pytest.raises(ServerUnavailable):
+        asyncio.run(failing.complete(request()))
+    recorded(ledger, request())
+    assert asyncio.run(OfflineChat(ledger, IDENTITY).complete(request())).text == answer(request())
 
 
 def test_a_miss_is_compared_with_a_bounded_number_of_calls(ledger, monkeypatch):
