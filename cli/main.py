@@ -31,6 +31,7 @@ COMMANDS = {
     "show": "views",
     "list": "views",
     "verify": "views",
+    "replay": "replay",
     "graph": "draw",
     "studio": "studio",
     "demo": "demo",

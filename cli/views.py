@@ -26,6 +26,8 @@ LISTS = {
     "ORDER BY position",
     "fusions": "SELECT id, status, carried, reason FROM fusions ORDER BY id",
     "fused": "SELECT id, strategy, status, loss, templates, reason FROM fused_rows ORDER BY id",
+    "forks": "SELECT id, fusion_id, variant || ':' || cycle || ':' || attempt AS point, changes, model, "
+    "status, loss, created FROM forks ORDER BY created, id",
     "blend": "SELECT id, kind FROM blend ORDER BY position",
 }
 WIDTH = 60

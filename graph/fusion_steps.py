@@ -113,13 +113,14 @@ def isolated(variant: CompiledStateGraph[Any, FusionSettings, Any, Any]) -> Vari
         except ModelError as error:
             if error.stops_run:
                 raise
-            return {"variants": {str(state["brief"]["variant"]): _failed(state["brief"], error)}}
+            return {"variants": {str(state["brief"]["variant"]): failed_outcome(state["brief"], error)}}
         return {"variants": ended["variants"]}
 
     return run_variant
 
 
-def _failed(brief: Brief, error: ModelError) -> Outcome:
+def failed_outcome(brief: Brief, error: ModelError) -> Outcome:
+    """How a variant ends whose operator got no usable answer."""
     return {
         "variant": brief["variant"],
         "strategy": brief["strategy"],

@@ -19,6 +19,9 @@ from .loss import SymbolicLoss, answer_loss, merge_loss
 from .optimizer import least, next_revision, next_update
 from .state import Attempt, FusionSettings, Json, VariantState
 
+# the node that judges an attempt, by cycle
+CHECKS: dict[int, str] = {1: "information_completeness", 2: "final_answer_check"}
+
 
 class Step(Protocol):
     """A node of the variant graph, as LangGraph calls it."""

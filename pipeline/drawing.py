@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..checkpoints.run_store import Record
 from ..graph.state import Attempt
-from ..graph.variant_steps import best_of
+from ..graph.variant_steps import CHECKS, best_of
 from ..records.errors import UsageError
 from .run_folder import Run
 
@@ -27,7 +27,6 @@ config:
     wrappingWidth: 260
 ---
 """
-CHECKS = {1: "information_completeness", 2: "final_answer_check"}
 PNG_WIDTH = 2400
 
 

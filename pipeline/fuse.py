@@ -23,9 +23,8 @@ from ..graph.fusion import fusion_graph
 from ..graph.state import FusionInput, FusionSettings, FusionState, TurnJson
 from ..nodes.ask import Model
 from ..records.books import Books
-from ..records.rows import tagged_hash
 from .crowd import for_each
-from .fused import failed_fusion, fused_records, overrides, recipe_of
+from .fused import asked_of, failed_fusion, fused_records, overrides, recipe_of
 from .rate import by_kind
 from .run_folder import CHECKPOINTS_FILE, Run
 from .stages import Result, hash_of
@@ -121,7 +120,7 @@ class _Fusing:
         self, state: FusionInput, config: RunnableConfig, /, *, context: FusionSettings
     ) -> FusionState:
         """One fusion: the one at hand where nothing that shapes it has changed, else run and stored."""
-        asked = self._asked(state)
+        asked = asked_of(state, self._recipe)
         kept = self._kept(state["fusion_id"], asked)
         if kept is not None:
             return kept
@@ -167,10 +166,6 @@ class _Fusing:
             from_row = self._pairs[fusion_id][f"{side}_kind"] == "row"
             rows |= {operand} if from_row else self._sources(operand)
         return rows
-
-    def _asked(self, state: FusionInput) -> str:
-        shaping = {name: self._recipe[name] for name in ("settings", "model", "templates")}
-        return tagged_hash("fusion", {"operands": [state["left"], state["right"]], **shaping})
 
     def _store(self, fusion: Record, rows: list[Record], sources: list[str] | None = None) -> None:
         with self._run.store.transaction():

@@ -6,9 +6,10 @@ from dataclasses import fields
 from typing import Any
 
 from ..checkpoints.run_store import Record
-from ..graph.state import FusionSettings, FusionState, Outcome
+from ..graph.state import FusionInput, FusionSettings, FusionState, Outcome
 from ..nodes.ask import Model
 from ..prompts.render import templates_hash
+from ..records.rows import tagged_hash
 from .run_folder import Run
 
 
@@ -26,6 +27,12 @@ def recipe_of(model: Model, settings: FusionSettings) -> Record:
         "tries": model.tries,
         "settings": {field.name: getattr(settings, field.name) for field in fields(FusionSettings)},
     }
+
+
+def asked_of(state: FusionInput, recipe: Record) -> str:
+    """The hash of all that shapes a fusion; how often it may begin anew does not."""
+    shaping = {name: recipe[name] for name in ("settings", "model", "templates")}
+    return tagged_hash("fusion", {"operands": [state["left"], state["right"]], **shaping})
 
 
 def fused_records(state: FusionState, asked: str, recipe: Record) -> tuple[Record, list[Record]]:

@@ -66,13 +66,13 @@ def open_run(
 
 
 @contextmanager
-def look_at_run(folder: Path) -> Iterator[Run]:
+def look_at_run(folder: Path, progress: Progress | None = None) -> Iterator[Run]:
     """Open a run for reading, also while another process works on it."""
     if not (folder / RUN.file).exists():
         message = f"{folder} holds no run"
         raise RunFolderError(message, "name a folder that entp run or entp load has made")
     with RunStore(folder) as store:
-        yield Run(folder, store, Settings().changed(store.settings()), Quiet())
+        yield Run(folder, store, Settings().changed(store.settings()), progress or Quiet())
 
 
 def _make(folder: Path) -> None:

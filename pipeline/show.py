@@ -1,4 +1,4 @@
-"""Show: a row, a pair with its fusion, or a fused row, with its lineage in both directions."""
+"""Show: a row, a pair with its fusion, a fused row or a fork, with its lineage in both directions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ _JSON = {
     "calls",
     "templates",
     "attempts",
+    "recipe",
+    "changes",
 }
 
 
 def show(run: Run, wanted: str) -> dict[str, Any]:
     """All that the run knows about an id; an unknown one is a UsageError."""
-    for table, describe in (("rows", _row), ("pairs", _fusion), ("fused_rows", _fused_row)):
+    kinds = {"rows": _row, "pairs": _fusion, "fused_rows": _fused_row, "forks": _fork}
+    for table, describe in kinds.items():
         if run.store.one(f"SELECT 1 FROM [{table}] WHERE id = ?", wanted):
             return describe(run, wanted)
     message = f"nothing in {run.folder} has the id {wanted!r}"
-    raise UsageError(message, "give the id of a row, a pair or a fused row, as the listings print them")
+    raise UsageError(
+        message, "give the id of a row, a pair, a fused row or a fork, as the listings print them"
+    )
 
 
 def _row(run: Run, row_id: str) -> dict[str, Any]:
@@ -64,6 +69,11 @@ def _fusion(run: Run, pair_id: str) -> dict[str, Any]:
         },
         "fusion": _first(run, "SELECT * FROM fusions WHERE id = ?", pair_id),
         "fused_rows": _all(run, "SELECT * FROM fused_rows WHERE fusion_id = ? ORDER BY variant", pair_id),
+        "forks": _all(
+            run,
+            "SELECT id, variant, cycle, attempt, changes, status, loss FROM forks WHERE fusion_id = ?",
+            pair_id,
+        ),
         "used_by": _all(
             run,
             "SELECT id, kind FROM pairs WHERE (left_kind = 'fusion' AND left_id = ?1) "
@@ -96,6 +106,16 @@ def _fused_row(run: Run, fused_id: str) -> dict[str, Any]:
     }
 
 
+def _fork(run: Run, fork_id: str) -> dict[str, Any]:
+    fork = _first(run, "SELECT * FROM forks WHERE id = ?", fork_id) or {}
+    original = "SELECT * FROM fused_rows WHERE fusion_id = ? AND variant = ?"
+    return {
+        "kind": "fork",
+        "fork": fork,
+        "original": next(iter(_all(run, original, fork["fusion_id"], fork["variant"])), None),
+    }
+
+
 def _operand(run: Run, kind: str, operand_id: str) -> Record | None:
     if kind == "row":
         return _first(run, "SELECT id, source, turns FROM rows WHERE id = ?", operand_id)
@@ -115,8 +135,8 @@ def _first(run: Run, sql: str, wanted: str) -> Record | None:
     return next(iter(_all(run, sql, wanted)), None)
 
 
-def _all(run: Run, sql: str, wanted: str) -> list[Record]:
+def _all(run: Run, sql: str, *wanted: str | int) -> list[Record]:
     return [
         {name: json.loads(value) if name in _JSON else value for name, value in record.items()}
-        for record in run.store.query(sql, wanted)
+        for record in run.store.query(sql, *wanted)
     ]

@@ -1,0 +1,183 @@
+"""Replay: a fusion run again from the ledger alone comes out as it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from entp.checkpoints.ledger import Ledger
+from entp.checkpoints.saver import open_saver, thread_id
+from entp.graph.cluster_fusion import OPERAND_MISSING
+from entp.pipeline.replay import replay, replay_all
+from entp.pipeline.run_folder import look_at_run, open_run
+from entp.records.errors import ReplayMiss, RunFolderError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def again(folder):
+    with look_at_run(folder) as run:
+        return asyncio.run(replay_all(run))
+
+
+def one(folder, fusion_id, **how):
+    with look_at_run(folder) as run:
+        return asyncio.run(replay(run, fusion_id, **how))
+
+
+def first_fusion(folder, where="1"):
+    with look_at_run(folder) as run:
+        return run.store.one(f"SELECT id FROM fusions WHERE {where} ORDER BY id")["id"]
+
+
+def test_every_fusion_comes_out_the_same_without_a_call(run_whole, folder, model_server):
+    ends = run_whole()
+    made = len(model_server.calls)
+    found = again(folder)
+    assert found["differences"] == []
+    assert found["fusions"] == ends["fuse"].mark.report["pairs"] > 5
+    assert found["fused_rows"] == ends["fuse"].mark.report["fused_rows"]
+    assert found["answered"] > 100
+    assert len(model_server.calls) == made
+
+
+def test_it_follows_the_recipe_not_the_settings_of_today(run_whole, folder):
+    run_whole()
+    with open_run(folder, {"temperature": 1.5, "budget": 1, "model": "another", "seed": 9}):
+        pass
+    assert again(folder)["differences"] == []
+
+
+def test_a_stored_row_that_differs_is_named_with_what_differs(run_whole, folder):
+    run_whole()
+    with open_run(folder) as run, run.store.transaction():
+        changed = run.store.one("SELECT * FROM fused_rows WHERE status = 'fused' ORDER BY id")
+        turns = changed["turns"].replace('"content": "', '"content": "x', 1)
+        run.store.insert("fused_rows", [changed | {"turns": turns, "loss": changed["loss"] + 1}])
+    assert again(folder)["differences"] == [f"{changed['id']}: turns, loss came out otherwise"]
+
+
+def test_a_row_that_is_gone_is_named(run_whole, folder):
+    run_whole()
+    with open_run(folder) as run:
+        gone = run.store.one("SELECT id FROM fused_rows ORDER BY id")["id"]
+        run.store.db.conn.execute("DELETE FROM fused_rows WHERE id = ?", [gone])
+        (told,) = asyncio.run(replay(run, gone[:-2]))["differences"]
+    assert told.startswith(f"{gone}: id, fusion_id, ")
+
+
+def test_the_steps_tell_node_template_loss_and_what_changed(run_whole, folder):
+    run_whole()
+    fusion_id = first_fusion(folder, "id IN (SELECT fusion_id FROM fused_rows WHERE templates LIKE '%,%')")
+    found = one(folder, fusion_id)
+    steps = found["steps"]
+    assert [step["node"] for step in steps[:3]] == [
+        "domain_analysis",
+        "strategy_selection",
+        "merged_corpus_generation",
+    ]
+    assert steps[-1]["node"] == "collect"
+    with look_at_run(folder) as run:
+        rows = list(run.store.query("SELECT * FROM fused_rows WHERE fusion_id = ?", fusion_id))
+    for row in rows:
+        judged = [s for s in steps if s.get("variant") == row["variant"] and "unmet" in s]
+        attempts = json.loads(row["attempts"])
+        assert [(s["cycle"], s["attempt"], s["template"], s["unmet"]) for s in judged] == [
+            (a["cycle"], a["attempt"], a["template"], a["loss"]["unmet"]) for a in attempts
+        ]
+    written = [step for step in steps if "changes" in step]
+    assert written
+    assert all("{+" in "".join(step["changes"]) for step in written if not step["node"].startswith("keep"))
+    assert sum(step["calls"] for step in steps) == found["answered"]
+
+
+def test_what_the_model_refused_comes_out_refused(run_whole, folder, model_server):
+    default = model_server.answers
+
+    def declining(operator, messages):
+        if operator == "final_answer_check":
+            return {"direct_answer": None, "information_to_remove": None, "declined": "I would rather not"}
+        return 400 if operator == "answer" else default(operator, messages)
+
+    model_server.answers = declining
+    ends = run_whole()
+    assert set(ends["fuse"].mark.books.failed) >= {"Declined", "RequestRefused"}
+    assert again(folder)["differences"] == []
+
+
+def test_a_fusion_that_failed_as_a_whole_fails_again(run_whole, folder, model_server):
+    default = model_server.answers
+    model_server.answers = lambda operator, messages: (
+        "no JSON" if operator == "domain_analysis" else default(operator, messages)
+    )
+    run_whole()
+    found = one(folder, first_fusion(folder, "status = 'failed' AND reason LIKE 'ReplyUnusable%'"))
+    assert (found["status"], found["differences"]) == ("failed", [])
+    assert "ReplyUnusable" in found["steps"][-1]["error"]
+    built_on_it = one(folder, first_fusion(folder, f"reason = '{OPERAND_MISSING}'"))
+    assert (built_on_it["steps"], built_on_it["differences"]) == ([], [])
+
+
+def test_failed_items_taken_up_again_are_replayed_as_they_ended(run_whole, folder, model_server):
+    default = model_server.answers
+    model_server.answers = lambda operator, messages: (
+        "no JSON" if operator == "final_answer_check" else default(operator, messages)
+    )
+    assert run_whole()["fuse"].mark.books.failed
+    model_server.answers = default
+    assert not run_whole(retry_failed=True)["fuse"].mark.books.failed
+    assert again(folder)["differences"] == []
+
+
+def test_a_miss_names_fusion_operator_key_and_difference(run_whole, folder):
+    run_whole()
+    fusion_id = first_fusion(folder)
+    with look_at_run(folder) as run:
+        key = json.loads(run.store.one("SELECT calls FROM fusions WHERE id = ?", fusion_id)["calls"])[1][
+            "key"
+        ]
+    with Ledger(folder / "calls.db") as ledger:
+        ledger._writer.execute("DELETE FROM calls WHERE key = ?", [bytes.fromhex(key)])
+    with pytest.raises(ReplayMiss) as missed:
+        one(folder, fusion_id)
+    assert (missed.value.operator, missed.value.key) == ("merged_corpus_generation", key)
+    assert f"fusion {fusion_id}: the ledger holds no answer to merged_corpus_generation" in str(missed.value)
+    assert "first differs in messages[1].content" in str(missed.value)
+    with pytest.raises(ReplayMiss):
+        again(folder)
+
+
+def test_an_unknown_fusion_and_one_that_is_no_longer_planned(run_whole, folder):
+    run_whole()
+    with pytest.raises(UsageError, match="holds no fusion 'nothing'; see entp list fusions"):
+        one(folder, "nothing")
+    with open_run(folder) as run:
+        run.store.db.conn.execute("DELETE FROM pairs")
+    with pytest.raises(RunFolderError, match="no longer planned"):
+        one(folder, first_fusion(folder))
+
+
+def test_a_fusion_without_its_recipe_says_so(run_whole, folder):
+    run_whole()
+    with open_run(folder) as run:
+        run.store.db.conn.execute("UPDATE fusions SET recipe = '{}'")
+    with pytest.raises(RunFolderError, match="did not keep how; make it anew"):
+        again(folder)
+
+
+def test_the_history_can_be_put_into_the_thread(run_whole, folder):
+    run_whole()
+    fusion_id = first_fusion(folder)
+    one(folder, fusion_id, keep_history=True)
+
+    async def nodes():
+        async with open_saver(folder / "checkpoints.db") as saver:
+            config = {"configurable": {"thread_id": thread_id(fusion_id), "checkpoint_ns": ""}}
+            return [kept.metadata["step"] async for kept in saver.alist(config)]
+
+    assert asyncio.run(nodes()) == [5, 4, 3, 2, 1, 0, -1]
