@@ -84,17 +84,20 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _name_threads(run: Path, port: int) -> None:
-    """Tell the server of the run's fusions: it lists no thread that it has not been told of."""
+    """Tell the server of the run's fusions and forks: it lists no thread that it has not been told of."""
     with look_at_run(run) as opened:
-        found = opened.store.query(
-            "SELECT id FROM fusions WHERE status = 'done' ORDER BY id LIMIT ?", THREADS
+        found = list(
+            opened.store.query(
+                "SELECT id, 'variant' AS graph FROM forks UNION ALL "
+                "SELECT id, 'fusion' FROM fusions WHERE status = 'done' LIMIT ?",
+                THREADS,
+            )
         )
-        ids = [record["id"] for record in found]
-    for fusion_id in ids:
+    for record in found:
         told = {
-            "thread_id": thread_id(fusion_id),
+            "thread_id": thread_id(record["id"]),
             "if_exists": "do_nothing",
-            "metadata": {"graph_id": "fusion", "fusion": fusion_id},
+            "metadata": {"graph_id": record["graph"], "fusion": record["id"]},
         }
         _call(port, "/threads", told)
 

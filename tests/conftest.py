@@ -240,6 +240,14 @@ def model_server() -> Iterator[ModelServer]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def lasting_server() -> Iterator[ModelServer]:
+    """A server for runs that several tests start from; it always answers as the fake model does."""
+    server = ModelServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, no tracing and no hub from whoever runs the tests."""

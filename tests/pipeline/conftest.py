@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,11 +37,15 @@ def pool_rows(number=20):
     ]
 
 
-@pytest.fixture
-def pool(tmp_path):
-    path = tmp_path / "pool.jsonl"
+def write_pool(folder):
+    path = folder / "pool.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in pool_rows()), "utf-8")
     return path
+
+
+@pytest.fixture
+def pool(tmp_path):
+    return write_pool(tmp_path)
 
 
 class FakeEncoder:
@@ -70,13 +75,11 @@ def encoder(monkeypatch):
     return made
 
 
-@pytest.fixture
-def settings(pool, model_server):
-    """Settings of a run over the pool against the loopback server."""
+def settings_for(pool, server):
     return {
         "pool": (str(pool),),
         "model": "fake",
-        "base_url": model_server.base_url,
+        "base_url": server.base_url,
         "encoder": "fake",
         "similarity": 0.7,
         "concurrency": 4,
@@ -84,12 +87,37 @@ def settings(pool, model_server):
 
 
 @pytest.fixture
+def settings(pool, model_server):
+    """Settings of a run over the pool against the loopback server."""
+    return settings_for(pool, model_server)
+
+
+def bring_up_to_date(folder, changes, *, retry_failed=False):
+    with open_run(folder, changes, create=True, retry_failed=retry_failed) as run:
+        ends = asyncio.run(run_all(run, lambda end: None, retry_failed=retry_failed))
+    return {end.stage.name: end for end in ends}
+
+
+@pytest.fixture
 def run_whole(tmp_path, settings):
     """Run all stages in a folder; gives the ends of the stages, by name."""
 
     def work(folder: Path = tmp_path / "run", retry_failed=False, **changes):
-        with open_run(folder, {**settings, **changes}, create=True, retry_failed=retry_failed) as run:
-            ends = asyncio.run(run_all(run, lambda end: None, retry_failed=retry_failed))
-        return {end.stage.name: end for end in ends}
+        return bring_up_to_date(folder, {**settings, **changes}, retry_failed=retry_failed)
 
     return work
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory, lasting_server):
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("entp.providers.encoders.open_encoder", lambda name: FakeEncoder())
+        bring_up_to_date(folder / "run", settings_for(write_pool(folder), lasting_server))
+    return folder / "run"
+
+
+@pytest.fixture
+def finished_run(_finished, tmp_path):
+    """A copy of a finished run, whose server still answers."""
+    return Path(shutil.copytree(_finished, tmp_path / "run"))

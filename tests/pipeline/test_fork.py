@@ -15,14 +15,13 @@ from entp.records.errors import ReplayMiss, UsageError
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "run"
+def folder(finished_run):
+    return finished_run
 
 
 @pytest.fixture
-def fused(run_whole, folder):
+def fused(folder):
     """A fused row of a run whose path has several attempts in both cycles."""
-    run_whole()
     with open_run(folder) as run:
         sql = (
             "SELECT * FROM fused_rows, json_each(attempts) AS made WHERE status = 'fused' "
@@ -51,9 +50,9 @@ def without_place(record):
 
 @pytest.mark.parametrize(("cycle", "attempt"), [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)])
 def test_from_any_attempt_it_runs_on_to_the_same_end_with_the_calls_after_it_alone(
-    fused, folder, model_server, cycle, attempt
+    fused, folder, lasting_server, cycle, attempt
 ):
-    made = len(model_server.calls)
+    made = len(lasting_server.calls)
     found = travel(folder, fused, cycle, attempt)
     assert without_place(found["fork"]) == without_place(found["original"])
     assert found["changes_of_text"] == []
@@ -61,15 +60,15 @@ def test_from_any_attempt_it_runs_on_to_the_same_end_with_the_calls_after_it_alo
     after = [a for a in fused["attempts"] if a not in before]
     assert found["spent"]["answered"] == sum(len(a["calls"]) for a in after)
     assert found["spent"]["calls"] == 0
-    assert len(model_server.calls) == made
+    assert len(lasting_server.calls) == made
     assert not found["kept"]
     assert forks(folder) == []
 
 
-def test_another_temperature_asks_only_what_comes_after(fused, folder, model_server):
-    made = len(model_server.calls)
+def test_another_temperature_asks_only_what_comes_after(fused, folder, lasting_server):
+    made = len(lasting_server.calls)
     found = travel(folder, fused, 1, 2, temperature=0.9, live=True)
-    assert 0 < found["spent"]["calls"] == len(model_server.calls) - made
+    assert 0 < found["spent"]["calls"] == len(lasting_server.calls) - made
     assert found["spent"]["calls"] < sum(len(a["calls"]) for a in fused["attempts"])
     assert found["fork"]["attempts"][0] == fused["attempts"][0]
     assert found["fork"]["attempts"][1]["calls"] != fused["attempts"][1]["calls"]
@@ -103,7 +102,7 @@ def test_an_edited_text_is_judged_and_goes_on(fused, folder, cycle, attempt):
     assert found["changes_of_text"]
 
 
-def test_another_model_is_asked_and_named(fused, folder, model_server):
+def test_another_model_is_asked_and_named(fused, folder):
     found = travel(folder, fused, 1, 2, model="fake", live=True)
     assert found["fork"]["model"] == "fake"
     with pytest.raises(ReplayMiss, match=r"first differs in identity\.model"):
@@ -141,7 +140,8 @@ def test_offline_a_fork_needs_what_the_ledger_lacks(fused, folder):
     assert forks(folder) == []
 
 
-def test_a_variant_that_failed_can_be_run_on_from_where_it_failed(run_whole, folder, model_server):
+def test_a_variant_that_failed_can_be_run_on_from_where_it_failed(run_whole, tmp_path, model_server):
+    folder = tmp_path / "run"
     default = model_server.answers
     model_server.answers = lambda operator, messages: (
         "no JSON" if operator == "final_answer_check" else default(operator, messages)

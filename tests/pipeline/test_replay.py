@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 
 import pytest
 
@@ -46,35 +47,33 @@ def test_every_fusion_comes_out_the_same_without_a_call(run_whole, folder, model
     assert len(model_server.calls) == made
 
 
-def test_it_follows_the_recipe_not_the_settings_of_today(run_whole, folder):
-    run_whole()
-    with open_run(folder, {"temperature": 1.5, "budget": 1, "model": "another", "seed": 9}):
+def test_it_follows_the_recipe_not_the_settings_of_today(finished_run):
+    with open_run(finished_run, {"temperature": 1.5, "budget": 1, "model": "another", "seed": 9}):
         pass
-    assert again(folder)["differences"] == []
+    assert again(finished_run)["differences"] == []
 
 
-def test_a_stored_row_that_differs_is_named_with_what_differs(run_whole, folder):
-    run_whole()
-    with open_run(folder) as run, run.store.transaction():
+def test_a_stored_row_that_differs_is_named_with_what_differs(finished_run):
+    with open_run(finished_run) as run, run.store.transaction():
         changed = run.store.one("SELECT * FROM fused_rows WHERE status = 'fused' ORDER BY id")
         turns = changed["turns"].replace('"content": "', '"content": "x', 1)
         run.store.insert("fused_rows", [changed | {"turns": turns, "loss": changed["loss"] + 1}])
-    assert again(folder)["differences"] == [f"{changed['id']}: turns, loss came out otherwise"]
+    assert again(finished_run)["differences"] == [f"{changed['id']}: turns, loss came out otherwise"]
 
 
-def test_a_row_that_is_gone_is_named(run_whole, folder):
-    run_whole()
-    with open_run(folder) as run:
+def test_a_row_that_is_gone_is_named(finished_run):
+    with open_run(finished_run) as run:
         gone = run.store.one("SELECT id FROM fused_rows ORDER BY id")["id"]
         run.store.db.conn.execute("DELETE FROM fused_rows WHERE id = ?", [gone])
         (told,) = asyncio.run(replay(run, gone[:-2]))["differences"]
     assert told.startswith(f"{gone}: id, fusion_id, ")
 
 
-def test_the_steps_tell_node_template_loss_and_what_changed(run_whole, folder):
-    run_whole()
-    fusion_id = first_fusion(folder, "id IN (SELECT fusion_id FROM fused_rows WHERE templates LIKE '%,%')")
-    found = one(folder, fusion_id)
+def test_the_steps_tell_node_template_loss_and_what_changed(finished_run):
+    fusion_id = first_fusion(
+        finished_run, "id IN (SELECT fusion_id FROM fused_rows WHERE templates LIKE '%,%')"
+    )
+    found = one(finished_run, fusion_id)
     steps = found["steps"]
     assert [step["node"] for step in steps[:3]] == [
         "domain_analysis",
@@ -82,7 +81,7 @@ def test_the_steps_tell_node_template_loss_and_what_changed(run_whole, folder):
         "merged_corpus_generation",
     ]
     assert steps[-1]["node"] == "collect"
-    with look_at_run(folder) as run:
+    with look_at_run(finished_run) as run:
         rows = list(run.store.query("SELECT * FROM fused_rows WHERE fusion_id = ?", fusion_id))
     for row in rows:
         judged = [s for s in steps if s.get("variant") == row["variant"] and "unmet" in s]
@@ -134,50 +133,52 @@ def test_failed_items_taken_up_again_are_replayed_as_they_ended(run_whole, folde
     assert again(folder)["differences"] == []
 
 
-def test_a_miss_names_fusion_operator_key_and_difference(run_whole, folder):
-    run_whole()
-    fusion_id = first_fusion(folder)
-    with look_at_run(folder) as run:
+def test_a_miss_names_fusion_operator_key_and_difference(finished_run):
+    fusion_id = first_fusion(finished_run)
+    with look_at_run(finished_run) as run:
         key = json.loads(run.store.one("SELECT calls FROM fusions WHERE id = ?", fusion_id)["calls"])[1][
             "key"
         ]
-    with Ledger(folder / "calls.db") as ledger:
+    with Ledger(finished_run / "calls.db") as ledger:
         ledger._writer.execute("DELETE FROM calls WHERE key = ?", [bytes.fromhex(key)])
     with pytest.raises(ReplayMiss) as missed:
-        one(folder, fusion_id)
+        one(finished_run, fusion_id)
     assert (missed.value.operator, missed.value.key) == ("merged_corpus_generation", key)
     assert f"fusion {fusion_id}: the ledger holds no answer to merged_corpus_generation" in str(missed.value)
     assert "first differs in messages[1].content" in str(missed.value)
     with pytest.raises(ReplayMiss):
-        again(folder)
+        again(finished_run)
 
 
-def test_an_unknown_fusion_and_one_that_is_no_longer_planned(run_whole, folder):
-    run_whole()
+def test_an_unknown_fusion_and_one_that_is_no_longer_planned(finished_run):
     with pytest.raises(UsageError, match="holds no fusion 'nothing'; see entp list fusions"):
-        one(folder, "nothing")
-    with open_run(folder) as run:
+        one(finished_run, "nothing")
+    with open_run(finished_run) as run:
         run.store.db.conn.execute("DELETE FROM pairs")
     with pytest.raises(RunFolderError, match="no longer planned"):
-        one(folder, first_fusion(folder))
+        one(finished_run, first_fusion(finished_run))
 
 
-def test_a_fusion_without_its_recipe_says_so(run_whole, folder):
-    run_whole()
-    with open_run(folder) as run:
+def test_a_fusion_without_its_recipe_says_so(finished_run):
+    with open_run(finished_run) as run:
         run.store.db.conn.execute("UPDATE fusions SET recipe = '{}'")
     with pytest.raises(RunFolderError, match="did not keep how; make it anew"):
-        again(folder)
+        again(finished_run)
 
 
-def test_the_history_can_be_put_into_the_thread(run_whole, folder):
-    run_whole()
-    fusion_id = first_fusion(folder)
-    one(folder, fusion_id, keep_history=True)
+def test_the_history_can_be_put_into_the_thread(finished_run):
+    fusion_id = first_fusion(finished_run)
+    one(finished_run, fusion_id, keep_history=True)
 
-    async def nodes():
-        async with open_saver(folder / "checkpoints.db") as saver:
-            config = {"configurable": {"thread_id": thread_id(fusion_id), "checkpoint_ns": ""}}
-            return [kept.metadata["step"] async for kept in saver.alist(config)]
+    async def supersteps():
+        kept = defaultdict(list)
+        async with open_saver(finished_run / "checkpoints.db") as saver:
+            async for state in saver.alist({"configurable": {"thread_id": thread_id(fusion_id)}}):
+                namespace = state.config["configurable"]["checkpoint_ns"].partition(":")[0]
+                kept[namespace].append(state.metadata["step"])
+        return kept
 
-    assert asyncio.run(nodes()) == [5, 4, 3, 2, 1, 0, -1]
+    kept = asyncio.run(supersteps())
+    assert sorted(kept[""]) == [-1, 0, 1, 2, 3, 4, 5]
+    assert kept["variant"].count(-1) == 3
+    assert len(kept["variant"]) > 3 * 4

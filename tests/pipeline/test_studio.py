@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,8 +18,10 @@ import pytest
 
 from entp.checkpoints.saver import thread_id
 from entp.nodes.revision import RevisionTemplate
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.fork import Changes, Point
+from entp.pipeline.run_folder import look_at_run, open_run
 from entp.pipeline.studio_server import CONFIG, _wait
+from entp.pipeline.travel import run_on
 
 ROOT = Path(__file__).parent.parent.parent
 GRAPHS = {"fusion", "variant", "cluster_fusion"}
@@ -50,10 +53,13 @@ class Studio:
 
 @pytest.fixture
 def studio(run_whole, tmp_path, model_server):
-    """`entp studio` over a run of two pairs, up and with its threads told."""
+    """`entp studio` over a run of two pairs and a fork, up and with its threads told."""
     run_whole(tmp_path / "run", pairs=2)
+    with open_run(tmp_path / "run") as run:
+        fusion = run.store.one("SELECT id FROM fusions ORDER BY id")["id"]
+        asyncio.run(run_on(run, fusion, Point(0, 1, 1), Changes(temperature=0.9), live=True))
     port = free_port()
-    words = ["studio", "--run", tmp_path / "run", "--port", port, "--no-browser"]
+    words = ["studio", "--run", tmp_path / "run", "--fusion", fusion, "--port", port, "--no-browser"]
     command = [sys.executable, "-c", "from entp.cli.main import main; main()", *map(str, words)]
     log = (tmp_path / "server.log").open("wb")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LANG")}
@@ -102,10 +108,25 @@ def test_studio_from_the_drawing_to_the_history(studio, tmp_path, model_server):
     assert len(studio.call(f"/threads/{thread}/history?limit=50")) >= 5
 
     with look_at_run(tmp_path / "run") as run:
-        stored = list(run.store.query("SELECT id, strategies FROM fusions"))
+        stored = list(run.store.query("SELECT id, strategies FROM fusions ORDER BY id"))
+        (fork,) = run.store.query("SELECT id, turns FROM forks")
     listed = {found["metadata"].get("fusion") for found in studio.call("/threads/search", {"limit": 100})}
     assert {fusion["id"] for fusion in stored} <= listed
     for fusion in stored:
         ours = studio.call(f"/threads/{thread_id(fusion['id'])}/state")
         assert ours["values"]["fusion_id"] == fusion["id"]
         assert ours["values"]["strategies"] == json.loads(fusion["strategies"])
+
+    steps = studio.call(f"/threads/{thread_id(stored[0]['id'])}/history?limit=50")
+    assert [step["next"] for step in reversed(steps)] == [
+        ["__start__"],
+        ["domain_analysis"],
+        ["strategy_selection"],
+        ["merged_corpus_generation"],
+        ["variant", "variant", "variant"],
+        ["collect"],
+        [],
+    ]
+    assert fork["id"] in listed
+    ended = studio.call(f"/threads/{thread_id(fork['id'])}/history?limit=50")[0]
+    assert ended["values"]["turns"] == json.loads(fork["turns"])
