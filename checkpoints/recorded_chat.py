@@ -166,9 +166,10 @@ def _difference(asked: dict[str, str], call: RecordedCall) -> _Difference:
     here, there = asked.get(different[0], "nothing"), recorded.get(different[0], "nothing")
     pairs = enumerate(zip(here, there, strict=False))
     start = next((at for at, (left, right) in pairs if left != right), min(len(here), len(there)))
+    shown = 0 if max(len(here), len(there)) <= SHOWN else start
     text = (
         f"the nearest, call {call.key[:12]}, first differs in {different[0]}: "
-        f"asked {here[start : start + SHOWN]!r}, recorded {there[start : start + SHOWN]!r}"
+        f"asked {here[shown : shown + SHOWN]!r}, recorded {there[shown : shown + SHOWN]!r}"
     )
     return _Difference(len(asked) - len(different), start, text)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import click
@@ -119,19 +120,24 @@ def _verdict(found: dict[str, Any], what: str) -> None:
 
 
 def print_steps(steps: list[dict[str, Any]]) -> None:
-    """The steps of a fusion: first those of all, then variant by variant."""
+    """The steps of a fusion: those around the variants, and each variant's together."""
+    variant = None
     for step in sorted(steps, key=_place):
-        place = f"{step['cycle']}:{step['attempt']}" if "attempt" in step else ""
-        head = f"variant {step['variant']}  " if "variant" in step else ""
-        unmet = step.get("unmet")
-        loss = "" if unmet is None else f"loss {len(unmet)}" + (f": {', '.join(unmet)}" if unmet else "")
-        template = step.get("template", "")
-        written = f"by {template}" if template not in ("", step["node"]) else ""
-        found = ", ".join(f"{name} {_words(value)}" for name, value in step.get("found", {}).items())
-        parts = (f"{head}{step['node']}", place, written, loss, one_line(found, WIDTH), step.get("error", ""))
-        emit("  ".join(part for part in parts if part))
+        if step.get("variant") not in (None, variant):
+            variant = step["variant"]
+            emit(f"variant {variant}, {step['strategy']}")
+        pad = "  " if "variant" in step else ""
+        place = f"{step['cycle']}:{step['attempt']}  " if "attempt" in step else ""
+        emit(f"{pad}{place}{step['node']}{_outcome(step)}")
         for line in step.get("changes", ()):
-            emit(f"    {one_line(line, WIDTH)}")
+            emit(
+                fill(
+                    " ".join(line.split()),
+                    WIDTH,
+                    initial_indent=f"{pad}     ",
+                    subsequent_indent=f"{pad}     ",
+                )
+            )
 
 
 def _place(step: dict[str, Any]) -> tuple[int, int]:
@@ -141,8 +147,19 @@ def _place(step: dict[str, Any]) -> tuple[int, int]:
     return (1, step["variant"]) if "variant" in step else (0, 0)
 
 
+def _outcome(step: dict[str, Any]) -> str:
+    """What a step came to, behind its name."""
+    if "error" in step:
+        return f": {step['error']}"
+    if "unmet" in step:
+        unmet = ", ".join(step["unmet"]) or "nothing"
+        return f" of {step['template']}: loss {len(step['unmet'])}, {unmet} unmet"
+    found = (f"{name} {_words(value)}" for name, value in step.get("found", {}).items())
+    return f": {one_line('; '.join(found), WIDTH)}" if "found" in step else ""
+
+
 def _words(value: Any) -> str:
-    return " + ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, Any]:
@@ -196,7 +213,7 @@ def print_fork(found: dict[str, Any]) -> None:
     sides = ("status", "loss", "templates", "model", "prompt_tokens", "completion_tokens", "reason")
     table(
         ("", "original", "fork"),
-        [(name.replace("_", " "), _words(original[name]), _words(fork[name])) for name in sides],
+        [(name.replace("_", " "), _cell(original[name]), _cell(fork[name])) for name in sides],
     )
     emit()
     for line in found["changes_of_text"] or ["the same text"]:
@@ -209,6 +226,10 @@ def print_fork(found: dict[str, Any]) -> None:
     )
     if found["kept"]:
         emit(f"kept as {fork['id']}: entp list forks, entp show {fork['id']}")
+
+
+def _cell(value: Any) -> str:
+    return " -> ".join(value) if isinstance(value, list) else str(value)
 
 
 COMMANDS = {"replay": replay_command}

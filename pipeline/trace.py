@@ -48,6 +48,7 @@ class Step:
         judged = self.changed.get("attempts", [None])[-1]
         shown = {
             "variant": self.variant,
+            "strategy": self.given["brief"]["strategy"] if self.variant is not None else None,
             "node": self.node,
             "cycle": CYCLE_OF.get(self.node),
             "attempt": self.attempt,

@@ -44,11 +44,10 @@ def test_a_replay_gives_what_was_recorded(ledger):
 
 
 def test_a_miss_shows_where_the_nearest_request_first_differs(ledger):
-    recorded(
-        ledger, request("Name the largest planet."), request("What is rust?"), request("x", operator="y")
-    )
-    text = missed(ledger, request("Name the largest moon\nof Saturn."))
-    nearest = call_key(IDENTITY, request("Name the largest planet."))[:12]
+    name = f"{'Of all that moves in the sky ' * 2}name the largest "
+    recorded(ledger, request(f"{name}planet."), request("What is rust?"), request("x", operator="y"))
+    text = missed(ledger, request(f"{name}moon\nof Saturn."))
+    nearest = call_key(IDENTITY, request(f"{name}planet."))[:12]
     assert f"the nearest, call {nearest}, first differs in messages[1].content" in text
     assert r"""asked 'moon\\nof Saturn."', recorded 'planet."'""" in text
 
@@ -57,13 +56,16 @@ def test_a_miss_shows_where_the_nearest_request_first_differs(ledger):
     ("asked", "where"),
     [
         (request(attempt=2), "attempt: asked '2', recorded '1'"),
-        (request(reply_schema={"type": "array"}), "reply_schema.type: asked 'array"),
+        (
+            request(reply_schema={"type": "array"}),
+            "reply_schema.type: asked '\"array\"', recorded '\"object\"'",
+        ),
         (
             request(reply_schema={"type": "object", "title": "T"}),
             "reply_schema.title: asked '\"T\"', recorded",
         ),
         (request(template_hash="ac" * 32, rules="Answer."), "template_hash: asked"),
-        (request(rules="Answer in JSON."), "messages[0].content: asked 'in JSON"),
+        (request(rules="Answer in JSON."), "messages[0].content: asked '\"Answer in JSON.\"', recorded"),
     ],
 )
 def test_a_miss_names_the_setting_that_differs(ledger, asked, where):
@@ -74,7 +76,7 @@ def test_a_miss_names_the_setting_that_differs(ledger, asked, where):
 def test_a_miss_names_another_model(ledger):
     recorded(ledger, request())
     text = missed(ledger, request(), IDENTITY | {"model": "large"})
-    assert "first differs in identity.model: asked 'large" in text
+    assert "first differs in identity.model: asked '\"large\"', recorded '\"small\"'" in text
 
 
 def test_a_miss_in_a_ledger_without_that_operator_says_so(ledger):

@@ -70,8 +70,11 @@ def test_one_fusion_is_replayed_step_by_step(entp_command, folder, fusion, lasti
     code, out, err = entp_command("replay", fusion, "--run", folder)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("domain_analysis  relationship ")
-    assert any(line.startswith("variant 0  information_completeness  1:1  by merged") for line in lines)
+    assert lines[0].startswith("domain_analysis: relationship ")
+    variants = [at for at, line in enumerate(lines) if line.startswith("variant ")]
+    assert len(variants) == 3
+    check = "  1:1  information_completeness of merged_corpus_generation: loss "
+    assert all(lines[at + 1].startswith(check) for at in variants)
     assert lines[-1].startswith(f"fusion {fusion} with 3 fused rows: the same byte for byte; ")
     assert lines[-1].endswith(" calls answered from the ledger, none made")
     assert len(lasting_server.calls) == calls
