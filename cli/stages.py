@@ -37,6 +37,7 @@ MODEL_OPTIONS = (
     "max_tokens",
     "timeout_s",
     "concurrency",
+    "ledger",
 )
 # the settings of each stage as options, besides those of the model
 STAGE_OPTIONS: dict[str, tuple[str, ...]] = {

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..checkpoints.ledger import LAYOUT as LEDGER
+from ..checkpoints.migrations import open_database
 from ..checkpoints.run_schema import RUN
 from ..checkpoints.run_store import RunStore
 from ..records.errors import RunFolderError
 from .progress import Progress, Quiet
 from .settings import Settings
 
-LEDGER_FILE = "calls.db"
 CHECKPOINTS_FILE = "checkpoints.db"
 
 
@@ -60,6 +61,8 @@ def open_run(
         if settings.encoder != stored.encoder and store.mark("embed"):
             message = f"{folder} was embedded with {stored.encoder}, now asked for {settings.encoder}"
             raise RunFolderError(message, "cosines of two encoders cannot be mixed: use another run folder")
+        if settings.ledger and settings.ledger != stored.ledger:
+            open_database(settings.ledger, LEDGER).close()
         if settings != stored or not store.settings():
             store.set_settings(settings.model_dump(mode="json"))
         yield Run(folder, store, settings, progress or Quiet(), key)
@@ -73,6 +76,15 @@ def look_at_run(folder: Path, progress: Progress | None = None) -> Iterator[Run]
         raise RunFolderError(message, "name a folder that entp run or entp load has made")
     with RunStore(folder) as store:
         yield Run(folder, store, Settings().changed(store.settings()), progress or Quiet())
+
+
+def ledger_path(run: Run) -> Path:
+    """Where a run's calls are recorded: a file of the run folder, unless another ledger is set.
+
+    Several runs may share a ledger, at the same time too: each is answered by what all have recorded.
+    Two that ask the same at the same moment may both pay, since neither finds the other's reply.
+    """
+    return Path(run.settings.ledger) if run.settings.ledger else run.folder / LEDGER.file
 
 
 def _make(folder: Path) -> None:

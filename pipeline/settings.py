@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..prompts.render import Profile
 from ..records.errors import UsageError
@@ -40,6 +40,9 @@ class Settings(BaseModel):
     max_tokens: int | None = Field(default=None, gt=0, description="most tokens of a reply")
     timeout_s: float = Field(default=600, gt=0, description="seconds to wait for a reply")
     concurrency: int = Field(default=32, gt=0, description="most requests in flight")
+    ledger: str | None = Field(
+        default=None, description="file of calls to use in place of the run folder's; runs may share one"
+    )
 
     rater: str | None = Field(
         default=None, description="which of the pool's raters counts; 'model' asks the model for every row"
@@ -89,6 +92,12 @@ class Settings(BaseModel):
         default="messages", description="form of the exported rows"
     )
     out: str | None = Field(default=None, description="exported file (.jsonl or .parquet)")
+
+    @field_validator("ledger")
+    @classmethod
+    def _whole(cls, path: str | None) -> str | None:
+        """The whole path, so that later commands may be given in another folder."""
+        return path and str(Path(path).absolute())
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some values changed; an unknown name or a wrong value is a UsageError.

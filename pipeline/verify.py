@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from ..checkpoints.ledger import LAYOUT, Ledger
+from ..checkpoints.ledger import Ledger
 from ..records.conversation import from_json
 from ..records.rows import content_hash
 from .embed import embeddings_exist
 from .order import STAGES, stage_named
-from .run_folder import Run
+from .run_folder import Run, ledger_path
 from .stages import state_of
 from .status import books_of
 
@@ -73,6 +73,7 @@ def _problems(run: Run) -> Iterator[str]:
             yield f"{stage.name}: the books do not balance: {books.model_dump_json()}"
     if run.store.mark("embed") and not embeddings_exist(run):
         yield "the file of embeddings is gone: run entp embed"
-    if (run.folder / LAYOUT.file).exists():
-        with Ledger(run.folder / LAYOUT.file) as ledger:
-            yield from (f"{LAYOUT.file}: {problem}" for problem in ledger.verify())
+    calls = ledger_path(run)
+    if calls.exists():
+        with Ledger(calls) as ledger:
+            yield from (f"{calls.name}: {problem}" for problem in ledger.verify())

@@ -12,7 +12,7 @@ from ..checkpoints.ledger import Ledger
 from ..checkpoints.recorded_chat import Counts, RecordedChat
 from ..nodes.ask import ChatModel, Model
 from ..records.errors import UsageError
-from .run_folder import LEDGER_FILE, Run
+from .run_folder import Run, ledger_path
 from .settings import EMBEDDED, Settings
 
 
@@ -42,7 +42,7 @@ def resolved_model(settings: Settings, key: str | None) -> str:
 async def open_model(run: Run) -> AsyncIterator[OpenModel]:
     """The chat model of a run, every call recorded; an embedded server starts and stops with it."""
     settings = run.settings
-    with Ledger(run.folder / LEDGER_FILE) as ledger:
+    with Ledger(ledger_path(run)) as ledger:
         async with open_chat(settings, run.key, ledger) as chat:
             recorded = RecordedChat(chat, ledger)
             profile = settings.profile_for(resolved_model(settings, run.key))
