@@ -23,7 +23,7 @@ from ..records.errors import ModelError, ReplayMiss, RunFolderError, UsageError
 from ..records.rows import canonical_json
 from .crowd import for_each
 from .fused import asked_of, failed_fusion, fused_records
-from .run_folder import CHECKPOINTS_FILE, LEDGER_FILE, Run
+from .run_folder import CHECKPOINTS_FILE, Run, ledger_path
 from .trace import Step, run_traced
 
 _REMEDY = (
@@ -46,7 +46,7 @@ class Replay:
 async def replay(run: Run, fusion_id: str, *, keep_history: bool = False) -> Record:
     """Replay one fusion and tell its steps; `keep_history` puts its supersteps into its thread for Studio."""
     async with AsyncExitStack() as stack:
-        ledger = stack.enter_context(Ledger(run.folder / LEDGER_FILE))
+        ledger = stack.enter_context(Ledger(ledger_path(run)))
         saver = None
         if keep_history:
             saver = await stack.enter_async_context(open_saver(run.folder / CHECKPOINTS_FILE))
@@ -66,7 +66,7 @@ async def replay(run: Run, fusion_id: str, *, keep_history: bool = False) -> Rec
 
 async def replay_all(run: Run) -> Record:
     """Replay every fusion of a run and count; the first that misses a call ends it."""
-    with Ledger(run.folder / LEDGER_FILE) as ledger:
+    with Ledger(ledger_path(run)) as ledger:
         replayer = Replayer(run, ledger)
         fusions, fused_rows, differences = await replayer.all()
     return {

@@ -18,14 +18,14 @@ from ..graph.state import FusionSettings
 from .changes import changed_turns
 from .fork import Changes, Fork, Point, fork
 from .replay import Replayer, model_of, stored_records
-from .run_folder import CHECKPOINTS_FILE, LEDGER_FILE, Run
+from .run_folder import CHECKPOINTS_FILE, Run, ledger_path
 from .trace import Step
 from .wiring import OpenModel, open_model
 
 
 async def rebuilt_steps(run: Run, fusion_id: str) -> list[Step]:
     """The steps of a fusion, from the ledger alone."""
-    with Ledger(run.folder / LEDGER_FILE) as ledger:
+    with Ledger(ledger_path(run)) as ledger:
         return (await Replayer(run, ledger).replay(fusion_id)).steps
 
 
@@ -59,7 +59,7 @@ async def _model(run: Run, recipe: Record, name: str | None, *, live: bool) -> A
         async with open_model(replace(run, settings=run.settings.changed(named))) as opened:
             yield opened
         return
-    with Ledger(run.folder / LEDGER_FILE) as ledger:
+    with Ledger(ledger_path(run)) as ledger:
         chat = OfflineChat(ledger, recipe["model"] | named)
         yield OpenModel(model_of(recipe, chat), chat.counts)
 
