@@ -1,6 +1,7 @@
 """The entp command.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 done with rejected or failed rows, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 done with rejected or failed rows, 130 interrupted (Ctrl-C),
+143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import click
 
 from ..records.errors import EntpError
 from .output import printable
+from .stopping import INTERRUPTED, Stopping
 
-FAILED, WRONG_USE, WITH_FAILURES, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USE, WITH_FAILURES = 1, 2, 3
 
 # command -> module that holds it; imported when it is used, since some need seconds
 COMMANDS = {
@@ -67,23 +69,29 @@ def entp() -> None:
 
 
 def main() -> None:
+    """Run the command and exit."""
+    with Stopping() as stopping:
+        sys.exit(_code_of_command(stopping))
+
+
+def _code_of_command(stopping: Stopping) -> int:
     """Run the command; a user's mistake is one line on stderr, a bug keeps its traceback."""
     try:
-        code = entp.main(standalone_mode=False)
+        code = entp.main(standalone_mode=False, obj=stopping)
     except EntpError as error:
         _say(f"entp: {error}")
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         _say(f"entp: {' '.join(error.format_message().split())}{_hint(error)}")
-        sys.exit(WRONG_USE)
+        return WRONG_USE
     except (KeyboardInterrupt, click.Abort):
-        _say("entp: interrupted; what was done is kept, the same command goes on from there")
-        sys.exit(INTERRUPTED)
+        _say(INTERRUPTED)
+        return stopping.exit_code
     except BrokenPipeError:
         # the reader has gone, as head does; Python would complain once more when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
-    sys.exit(code if isinstance(code, int) else 0)
+        return FAILED
+    return code if isinstance(code, int) else 0
 
 
 def _hint(error: click.ClickException) -> str:

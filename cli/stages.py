@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -25,6 +25,9 @@ from .options import (
 )
 from .output import TerminalProgress, emit, emit_json
 from .reports import print_books, print_plan, print_report
+from .stopping import Stopping
+
+T = TypeVar("T")
 
 WITH_FAILURES = 3
 
@@ -114,7 +117,7 @@ def _dry_run(command: Any) -> Any:
 
 
 def _bring_up_to_date(run: Run, name: str, *, as_json: bool, retry_failed: bool) -> int:
-    end = asyncio.run(run_stage(run, stage_named(name), STAGES, retry_failed=retry_failed))
+    end = finish(run, run_stage(run, stage_named(name), STAGES, retry_failed=retry_failed))
     if as_json:
         emit_json({"stage": name, "ran": end.ran, "books": end.mark.books.model_dump(), **end.mark.report})
     else:
@@ -183,10 +186,10 @@ def do_all(run: Run, *, as_json: bool, retry_failed: bool = False, dry_run: bool
             emit()
 
     if dry_run:
-        planned = asyncio.run(plan(run, tell))
+        planned = finish(run, plan(run, tell))
         (emit_json if as_json else print_plan)(planned)
         return 0
-    ends = asyncio.run(run_all(run, tell, retry_failed=retry_failed))
+    ends = finish(run, run_all(run, tell, retry_failed=retry_failed))
     now = status(run)
     if as_json:
         reports = {end.stage.name: {"ran": end.ran, **end.mark.report} for end in ends}
@@ -198,6 +201,11 @@ def do_all(run: Run, *, as_json: bool, retry_failed: bool = False, dry_run: bool
         return 1
     failed = [end.mark.books.failed for end in ends]
     return _code({"failed": sum(sum(by.values()) for by in failed)}, now["books"]["load"]["rejected"])
+
+
+def finish(run: Run, work: Coroutine[Any, Any, T]) -> T:
+    """Await what works on a run, in a way that a signal can stop in two stages."""
+    return click.get_current_context().ensure_object(Stopping).run(run, work)
 
 
 def _code(failed: dict[str, int], rejected: dict[str, int]) -> int:

@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..checkpoints.ledger import LAYOUT as LEDGER
 from ..checkpoints.migrations import open_database
 from ..checkpoints.run_schema import RUN
 from ..checkpoints.run_store import RunStore
+from ..providers.gate import Gate
 from ..records.errors import RunFolderError
 from .progress import Progress, Quiet
 from .settings import Settings
@@ -23,13 +24,17 @@ CHECKPOINTS_FILE = "checkpoints.db"
 
 @dataclass(frozen=True)
 class Run:
-    """An open run: its folder, tables, settings, and where progress goes. `key` opens the model's server."""
+    """An open run: its folder, tables, settings, and where progress goes.
+
+    `key` opens the model's server; no call starts once `gate` is closed.
+    """
 
     folder: Path
     store: RunStore
     settings: Settings
     progress: Progress
     key: str | None = None
+    gate: Gate = field(default_factory=Gate)
 
 
 @contextmanager

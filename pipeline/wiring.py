@@ -11,6 +11,7 @@ from pathlib import Path
 from ..checkpoints.ledger import Ledger
 from ..checkpoints.recorded_chat import Counts, RecordedChat
 from ..nodes.ask import ChatModel, Model
+from ..providers.gate import Gate
 from ..records.errors import UsageError
 from .run_folder import Run, ledger_path
 from .settings import EMBEDDED, Settings
@@ -43,7 +44,7 @@ async def open_model(run: Run) -> AsyncIterator[OpenModel]:
     """The chat model of a run, every call recorded; an embedded server starts and stops with it."""
     settings = run.settings
     with Ledger(ledger_path(run)) as ledger:
-        async with open_chat(settings, run.key, ledger) as chat:
+        async with open_chat(settings, run.key, ledger, run.gate) as chat:
             recorded = RecordedChat(chat, ledger)
             profile = settings.profile_for(resolved_model(settings, run.key))
             model = Model(chat=recorded, profile=profile, tries=settings.tries)
@@ -52,7 +53,7 @@ async def open_model(run: Run) -> AsyncIterator[OpenModel]:
 
 @asynccontextmanager
 async def open_chat(
-    settings: Settings, key: str | None, ledger: Ledger | None = None
+    settings: Settings, key: str | None, ledger: Ledger | None = None, gate: Gate | None = None
 ) -> AsyncIterator[ChatModel]:
     """The chat model that the settings ask for, checked: reachable, the key accepted, the model there.
 
@@ -75,6 +76,7 @@ async def open_chat(
             max_tokens=settings.max_tokens,
             timeout_s=settings.timeout_s,
             concurrency=settings.concurrency,
+            gate=gate,
         )
         stack.push_async_callback(chat.aclose)
         await chat.check()
@@ -87,7 +89,8 @@ async def _start_embedded(stack: AsyncExitStack, settings: Settings) -> tuple[st
     from ..providers.embedded import EmbeddedServer
 
     server = EmbeddedServer(Path(settings.gguf) if settings.gguf else None)
+    # first, so that a server that is still loading ends as well
+    stack.callback(server.__exit__, None, None, None)
     # loading takes a second, in which the event loop should not stand still
     await asyncio.to_thread(server.__enter__)
-    stack.callback(server.__exit__, None, None, None)
     return server.base_url, server.model

@@ -28,6 +28,7 @@ from ..records.errors import (
 )
 from .connection import Connection, connect
 from .failures import Server, read_failure, safe_cause
+from .gate import Gate
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -58,7 +59,7 @@ class OpenAIChat:
     before the first call that is to be kept. `max_tokens` bounds a reply. `timeout_s` bounds one try, from
     sending to the last byte. At most `concurrency` requests are in flight at a time. A request that found the
     server unavailable is sent up to `retries` times more, after a growing wait or the one that the server
-    asks for; `sleep` is what waits.
+    asks for; `sleep` is what waits. `gate` may be closed to let no more of them start.
 
     No environment variable has any effect. One event loop at a time: call `aclose` before its end.
     """
@@ -74,6 +75,7 @@ class OpenAIChat:
         timeout_s: float = 600,
         concurrency: int = 32,
         retries: int = 5,
+        gate: Gate | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._server = Server(_checked_url(base_url or _OPENAI_URL), model, _checked_key(api_key))
@@ -82,6 +84,7 @@ class OpenAIChat:
         self._timeout_s = timeout_s
         self._concurrency = concurrency
         self._retries = retries
+        self._gate = gate or Gate()
         self._sleep = sleep
         self._connection: Connection | None = None
         self._failed_in_a_row = 0
@@ -143,7 +146,7 @@ class OpenAIChat:
         from langsmith import tracing_context
 
         connection = self._opened()
-        async with connection.slots:
+        async with connection.slots, self._gate.request():
             started = time.monotonic()
             try:
                 with tracing_context(enabled=False):

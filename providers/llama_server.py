@@ -60,8 +60,9 @@ def _wait_until_ready(address: str) -> None:
 
 
 def _serve(gguf: str, name: str, context_tokens: str, threads: str) -> None:
-    # Ctrl-C reaches every process of the terminal; the run finishes its open calls before it stops this one
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # a service manager stops all processes at once; the run finishes its open calls before it stops this one
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # read when the library loads: waiting threads must not spin, which on two busy cores is ten times slower
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     report = os.fdopen(os.dup(sys.stdout.fileno()), "w")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -164,13 +165,21 @@ def operator_of(body: dict[str, Any]) -> str:
     return next((name for text, name in beginnings().items() if prompt.startswith(text)), "reply_mode")
 
 
+class _Listening(ThreadingHTTPServer):
+    """A server to which a client that was killed in the midst of a request is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class ModelServer:
     """An OpenAI-compatible server on loopback that answers as the fake model does.
 
     It refuses the response formats in `refuses`, and fences JSON that it is not bound to by a schema.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.calls: list[str] = []
         self.received: list[tuple[str, str, Turns]] = []
         self.refuses: tuple[str, ...] = ()
@@ -222,7 +231,7 @@ class ModelServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: the test says what it expects."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Listening(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
@@ -231,6 +240,16 @@ class ModelServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@pytest.fixture(scope="session")
+def fake_answers() -> Callable[[str, Turns], Any]:
+    return answer
+
+
+@pytest.fixture(scope="session")
+def model_server_class() -> type[ModelServer]:
+    return ModelServer
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""A bench for runs that are stopped, killed and resumed, and the undisturbed run to compare them with."""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from entp.pipeline.order import STAGES, stage_named
+from entp.pipeline.run_folder import open_run
+from entp.pipeline.stages import run_stage
+from entp.pipeline.verify import verify
+from entp_process import EntpProcess
+from paid_calls import PaidCalls, calls_on_disk, results
+from small_pool import FakeEncoder, pool_rows
+
+CONCURRENCY = 4
+SETTINGS = {
+    "model": "fake",
+    "encoder": "fake",
+    "similarity": 0.6,
+    "rater": "model",
+    "concurrency": CONCURRENCY,
+}
+
+
+class Bench:
+    """A pool, a model server that knows what it was paid for, and commands over run folders."""
+
+    def __init__(self, pool, server, answers):
+        self.pool = pool
+        self.server = server
+        self.calls = server.answers = PaidCalls(answers)
+        self.settings = SETTINGS | {"base_url": server.base_url}
+
+    def start(self, folder, **options):
+        """`entp run` over a folder, in a process of its own."""
+        given = [part for name, value in self.settings.items() for part in (_option(name), value)]
+        process = EntpProcess("run", self.pool, "--run", folder, *given, **options)
+        self.calls.events = process.events
+        return process
+
+    def finish(self, folder, last="export"):
+        """Bring a run up to date in this process, as far as a stage."""
+        changes = self.settings | {"pool": (str(self.pool),)}
+        with pytest.MonkeyPatch.context() as patch, open_run(folder, changes, create=True) as run:
+            patch.setattr("entp.providers.encoders.open_encoder", lambda name: FakeEncoder())
+            for stage in STAGES[: STAGES.index(stage_named(last)) + 1]:
+                asyncio.run(run_stage(run, stage, STAGES))
+            assert verify(run) == []
+
+    def in_flight(self, folder):
+        """How many calls the server has been asked that are not in the ledger: those that a kill cost."""
+        return self.calls.total() - calls_on_disk(folder)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run that nothing disturbs finds, and the calls it takes."""
+
+    found: dict[str, Any]
+    asked: Counter[str]
+
+
+@pytest.fixture(scope="session")
+def durable_pool(tmp_path_factory):
+    path = tmp_path_factory.mktemp("durability") / "pool.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in pool_rows(20)), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(durable_pool, model_server_class, tmp_path_factory, fake_answers):
+    server = model_server_class()
+    bench = Bench(durable_pool, server, fake_answers)
+    bench.calls.delay = lambda call: 0
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    bench.finish(folder)
+    server.stop()
+    return Undisturbed(results(folder), bench.calls.asked)
+
+
+def _option(setting):
+    return f"--{setting.replace('_', '-')}"
+
+
+@pytest.fixture
+def bench(durable_pool, model_server, fake_answers):
+    return Bench(durable_pool, model_server, fake_answers)
