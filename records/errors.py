@@ -118,8 +118,8 @@ class RequestRefused(ModelError):
     `about_format`: what was refused is the way in which JSON was asked for.
     """
 
-    def __init__(self, message: str, remedy: str = "", *, about_format: bool = False) -> None:
-        super().__init__(message, remedy)
+    def __init__(self, message: str, remedy: str = "", *, about_format: bool = False, raw: str = "") -> None:
+        super().__init__(message, remedy, raw=raw)
         self.about_format = about_format
 
 
