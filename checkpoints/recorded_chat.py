@@ -101,9 +101,9 @@ class RecordedChat:
         try:
             reply = await self._chat.complete(request)
         except ModelError as error:
+            came = ChatReply(text=error.raw, finish_reason="unreadable") if error.raw else None
             kind = type(error).__name__
-            failed = RecordedCall(key, identity, request, error_class=kind, error_message=str(error))
-            await self._ledger.record(failed)
+            await self._ledger.record(RecordedCall(key, identity, request, came, kind, str(error)))
             raise
         self.counts.prompt_tokens += reply.usage.prompt_tokens
         self.counts.completion_tokens += reply.usage.completion_tokens
@@ -130,8 +130,9 @@ class OfflineChat:
         if found is None:
             raise await asyncio.to_thread(self._miss, key, request)
         self.counts.answered += 1
-        if found.reply is None:
-            raise _MODEL_ERRORS.get(found.error_class, ModelError)(found.error_message)
+        if found.reply is None or found.error_class:
+            raw = found.reply.text if found.reply else ""
+            raise _MODEL_ERRORS.get(found.error_class, ModelError)(found.error_message, raw=raw)
         return found.reply
 
     def _outcome(self, key: str) -> RecordedCall | None:

@@ -9,6 +9,8 @@ from ..pipeline.stages import StageEnd
 from .output import emit, one_line, table
 
 WIDTH = 60
+# where the stages that ask the model list what failed
+LISTED = {"rate": "entp list unrated", "fuse": "entp list fusions, entp list fused"}
 
 
 def print_report(end: StageEnd) -> None:
@@ -20,7 +22,9 @@ def print_report(end: StageEnd) -> None:
     emit(f"{end.stage.name}: {out}" + ("" if end.ran else " (up to date)"))
     if end.ran:
         for reason, number in {**books.rejected, **books.failed}.items():
-            emit(f"  {number} x {reason}")
+            emit(f"  {number} x {report.get('why', {}).get(reason, reason)}")
+        if books.failed:
+            emit(f"  each with its reason: {LISTED[end.stage.name]}; --retry-failed takes them up")
         _DETAILS[end.stage.name](report)
 
 

@@ -13,7 +13,7 @@ from ..nodes.domain_analysis import analyse_domains
 from ..nodes.merged_corpus_generation import merge_corpora, turns_of
 from ..prompts.strategies import strategies_for
 from ..records.conversation import from_json, to_json
-from ..records.errors import ModelError, ReplyUnusable
+from ..records.errors import ModelError
 from .optimizer import least
 from .state import Brief, FusionSettings, FusionState, Outcome, VariantState
 
@@ -129,5 +129,5 @@ def failed_outcome(brief: Brief, error: ModelError) -> Outcome:
         "loss": 0,
         "attempts": [],
         "reason": f"{type(error).__name__}: {error}",
-        "raw": error.raw if isinstance(error, ReplyUnusable) else "",
+        "raw": error.raw,
     }

@@ -154,16 +154,18 @@ def read_reply(answer: ChatReply, reply: type[R], operator: str) -> R:
     """Read a reply into its type; fenced or padded JSON is accepted, anything else raises with the reason."""
     if answer.finish_reason in {"refusal", "content_filter"}:
         message = f"{operator}: the model declined ({answer.finish_reason})"
-        raise Declined(message)
+        raise Declined(message, raw=answer.text)
     try:
         value = first_object(answer.text)
         parsed = reply.model_validate(value)
     except (ValueError, ValidationError) as error:
-        reason = "it was cut off at the length limit" if answer.finish_reason == "length" else _reason(error)
-        raise ReplyUnusable(reason, f"see what {operator} sent with entp show", raw=answer.text) from error
+        reason, remedy = _reason(error), f"see what {operator} sent with entp show"
+        if answer.finish_reason == "length":
+            reason, remedy = "it was cut off at the length limit", "allow longer replies with --max-tokens"
+        raise ReplyUnusable(reason, remedy, raw=answer.text) from error
     if parsed.declined:
         message = f"{operator}: the model declined: {parsed.declined}"
-        raise Declined(message)
+        raise Declined(message, raw=answer.text)
     return parsed
 
 

@@ -11,7 +11,7 @@ from ..checkpoints.run_store import Record
 from ..nodes.ask import Model
 from ..nodes.rating import rate_row_again
 from ..records.conversation import from_json
-from ..records.errors import ModelError, ReplyUnusable, UsageError
+from ..records.errors import ModelError, UsageError
 from ..records.rows import tagged_hash
 from ..selection import Audit, agreement, scale_ratings
 from .crowd import for_each
@@ -36,7 +36,7 @@ async def audit(run: Run, model: Model) -> None:
                 if error.stops_run:
                     raise
                 found["reason"] = f"{type(error).__name__}: {error}"
-                found["raw"] = error.raw if isinstance(error, ReplyUnusable) else ""
+                found["raw"] = error.raw
             else:
                 found["rating"] = asked.reply.overall
                 found["score"] = int(scale_ratings(np.array([asked.reply.overall]))[0])

@@ -25,7 +25,7 @@ from ..nodes.ask import Model
 from ..records.books import Books
 from .crowd import for_each
 from .fused import asked_of, failed_fusion, fused_records, overrides, recipe_of
-from .rate import by_kind
+from .rate import by_kind, first_of_each_kind
 from .run_folder import CHECKPOINTS_FILE, Run
 from .stages import Result, hash_of
 from .wiring import open_model
@@ -193,9 +193,9 @@ def _planned(pair: Record) -> PlannedFusion:
 def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:
     planned = run.store.count("pairs")
     outputs = run.store.count("fused_rows", "status = 'fused'")
-    failed = [r["reason"] for r in run.store.query("SELECT reason FROM fused_rows WHERE status = 'failed'")]
-    for record in run.store.query("SELECT reason FROM fusions WHERE status = 'failed'"):
-        failed += [record["reason"]] * VARIANTS
+    failed = _reasons(run, "fused_rows")
+    for reason in _reasons(run, "fusions"):
+        failed += [reason] * VARIANTS
     beyond = VARIANTS * (planned - len(pairs))
     books = Books(
         unit="variants",
@@ -211,9 +211,15 @@ def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:
         "pairs": len(pairs),
         "fused_rows": outputs,
         "losses": {str(record["loss"]): record["n"] for record in losses},
+        "why": first_of_each_kind(failed),
         "spent": spent,
         "overrides": overrides(run),
     }
     return Result(
         hash_of(run.store.query("SELECT id, status, turns FROM fused_rows ORDER BY id")), books, report
     )
+
+
+def _reasons(run: Run, table: str) -> list[str]:
+    found = run.store.query(f"SELECT reason FROM {table} WHERE status = 'failed' ORDER BY id")
+    return [record["reason"] for record in found]

@@ -16,7 +16,7 @@ from ..nodes.ask import Model
 from ..nodes.rating import rate_row
 from ..records.books import Books
 from ..records.conversation import from_json
-from ..records.errors import ModelError, ReplyUnusable, UsageError
+from ..records.errors import ModelError, UsageError
 from ..selection import scale_ratings
 from .audit import audit, audit_report
 from .crowd import for_each
@@ -101,8 +101,8 @@ async def _ask_model(run: Run, waiting: list[dict[str, Any]], model: Model) -> N
             except ModelError as error:
                 if error.stops_run:
                     raise
-                raw = error.raw if isinstance(error, ReplyUnusable) else ""
-                record = _record(row["id"], name, "model", reason=f"{type(error).__name__}: {error}", raw=raw)
+                reason = f"{type(error).__name__}: {error}"
+                record = _record(row["id"], name, "model", reason=reason, raw=error.raw)
             else:
                 rating = asked.reply.overall
                 criteria = asked.reply.model_dump(exclude={"declined", "overall"})
@@ -122,11 +122,12 @@ def _record(row_id: str, rater: str, origin: str, **found: Any) -> dict[str, Any
 def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
     scored = run.store.count("ratings", "score IS NOT NULL")
     audited = run.store.count("audits", "score IS NOT NULL")
+    failures = [*_failures(run, "ratings"), *_failures(run, "audits", "second rating, ")]
     books = Books(
         unit="ratings" if run.settings.audit else "rows",
         inputs=run.store.count("rows") + run.store.count("audits"),
         outputs=scored + audited,
-        failed={**_failures(run, "ratings"), **_failures(run, "audits", "second rating, ")},
+        failed=by_kind(failures),
     )
     distribution = run.store.query(
         "SELECT score, count(*) AS n FROM ratings WHERE score IS NOT NULL GROUP BY score ORDER BY score"
@@ -138,6 +139,7 @@ def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
         "from_model": run.store.count("ratings", "origin = 'model' AND score IS NOT NULL"),
         "unrated": run.store.count("ratings", "score IS NULL"),
         "audit": audit_report(run) if run.settings.audit else None,
+        "why": first_of_each_kind(failures),
         "spent": spent,
         "scores": {str(record["score"]): record["n"] for record in distribution},
     }
@@ -150,11 +152,19 @@ def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
     return Result(outputs, books, report)
 
 
-def _failures(run: Run, table: str, kind: str = "") -> dict[str, int]:
-    reasons = run.store.query(f"SELECT reason FROM {table} WHERE score IS NULL")
-    return by_kind(kind + record["reason"] for record in reasons)
+def _failures(run: Run, table: str, kind: str = "") -> list[str]:
+    found = run.store.query(f"SELECT reason FROM {table} WHERE score IS NULL ORDER BY row_id")
+    return [kind + record["reason"] for record in found]
 
 
 def by_kind(reasons: Iterable[str]) -> dict[str, int]:
     """Failures counted by the kind of error, which stands before the colon of its reason."""
     return dict(sorted(Counter(reason.split(":")[0] for reason in reasons).items()))
+
+
+def first_of_each_kind(reasons: Iterable[str]) -> dict[str, str]:
+    """By the kind of error, the first reason in full."""
+    first: dict[str, str] = {}
+    for reason in reasons:
+        first.setdefault(reason.split(":")[0], reason)
+    return first

@@ -26,8 +26,8 @@ from ..records.errors import (
     ServerUnavailable,
     UsageError,
 )
-from .connection import Connection, connect
-from .failures import Server, read_failure, safe_cause
+from .connection import Connection, connect, listen
+from .failures import Server, body_of, read_failure, safe_cause
 from .gate import Gate
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class OpenAIChat:
 
         connection = self._opened()
         async with connection.slots, self._gate.request():
+            answers = listen()
             started = time.monotonic()
             try:
                 with tracing_context(enabled=False):
@@ -161,7 +162,7 @@ class OpenAIChat:
                 return _read_reply(message, time.monotonic() - started)
             except (openai.OpenAIError, OSError, *_MALFORMED) as error:
                 failed = error
-        failure = read_failure(failed, self._server)
+        failure = read_failure(failed, self._server, body_of(answers))
         if isinstance(failure, ModelMissing):
             failure.remedy = await self._offer_if_known()
         raise failure from safe_cause(failed, self._server)
@@ -189,18 +190,24 @@ class OpenAIChat:
         import openai
 
         client = self._opened().model.root_async_client
+        answers = listen()
         try:
-            page = await client.models.list(timeout=_LIST_TIMEOUT_S)
+            # the client's own time-out starts anew with every byte
+            async with asyncio.timeout(min(_LIST_TIMEOUT_S, self._timeout_s)):
+                page = await client.models.list()
             return [str(model.id) for model in page.data or ()]
         except (openai.OpenAIError, OSError, *_MALFORMED) as error:
             failed = error
-        raise read_failure(failed, self._server) from safe_cause(failed, self._server)
+        raise read_failure(failed, self._server, body_of(answers)) from safe_cause(failed, self._server)
 
     async def _offer_if_known(self) -> str:
         try:
-            return _offer(await self._offered())
+            names = await self._offered()
         except ModelError:
-            return _offer([])
+            names = []
+        if self._server.model in names:
+            return "the server lists this model: check that it is one for chat, and the server's address"
+        return _offer(names)
 
     def _opened(self) -> Connection:
         if self._connection is None:
@@ -209,15 +216,23 @@ class OpenAIChat:
 
 
 def _read_reply(message: AIMessage, latency_s: float) -> ChatReply:
-    tokens = message.usage_metadata
-    usage = Usage()
-    if tokens is not None:
-        usage = Usage(prompt_tokens=tokens["input_tokens"], completion_tokens=tokens["output_tokens"])
+    usage = _read_usage(message)
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
         return ChatReply(text=str(refusal), finish_reason="refusal", usage=usage, latency_s=latency_s)
     finish_reason = _FINISH_REASONS.get(message.response_metadata.get("finish_reason", ""), "other")
     return ChatReply(text=str(message.text), finish_reason=finish_reason, usage=usage, latency_s=latency_s)
+
+
+def _read_usage(message: AIMessage) -> Usage:
+    """The tokens of a call; none where they are not told in numbers, which is no reason to lose a reply."""
+    tokens = message.usage_metadata
+    if tokens is None:
+        return Usage()
+    try:
+        return Usage(prompt_tokens=tokens["input_tokens"], completion_tokens=tokens["output_tokens"])
+    except (TypeError, ValueError):
+        return Usage()
 
 
 def _wait_s(state: RetryCallState) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,17 @@ _HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
 _CLIENT_HEADERS = "x-stainless-"  # the client reads one of these back from the request it sent
+
+
+# where the answers to the request at hand are noted: the client's errors do not bring along what came
+_heard: ContextVar[list[Any] | None] = ContextVar("heard", default=None)
+
+
+def listen() -> list[Any]:
+    """A list in which the HTTP responses to what is sent from here on, in this context, are noted."""
+    answers: list[Any] = []
+    _heard.set(answers)
+    return answers
 
 
 @dataclass(frozen=True)
@@ -44,10 +56,15 @@ def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection
                 del request.headers[name]
         request.headers["authorization"] = f"Bearer {key}"
 
+    async def note(response: Any) -> None:
+        answers = _heard.get()
+        if answers is not None:
+            answers.append(response)
+
     http = openai.DefaultAsyncHttpxClient(
         trust_env=False,  # no proxy or certificate from the environment
         follow_redirects=False,  # the key goes to this server only
-        event_hooks={"request": [send_only_these_headers]},
+        event_hooks={"request": [send_only_these_headers], "response": [note]},
     )
     model = ChatOpenAI(
         model=server.model,

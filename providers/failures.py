@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..records.errors import AccessRefused, ModelError, ModelMissing, RequestRefused, ServerUnavailable
@@ -21,6 +21,7 @@ _NOT_FOUND = 404
 _PAYMENT_REQUIRED = 402
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_TOO_LARGE = 413
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _CLIENT_ERRORS = 400
 _SERVER_ERRORS = 500
@@ -34,16 +35,21 @@ _FORMAT_WORDS = (
 )
 _NO_QUOTA = "insufficient_quota"
 _NO_MODEL = "model_not_found"
+_TOO_LONG = "context_length_exceeded"
 
 _GIVE_KEY = "give a key that is valid there, in OPENAI_API_KEY or with --key-file"
 _TOP_UP = "add credit to the account, or use another key or server"
 _CHECK_ADDRESS = "check that the server is running and that its address is right (it often ends in /v1)"
-_LATER = "the server may recover: run again, with fewer requests at a time if this goes on"
+_LATER = "the server may recover: try again later, with a lower --concurrency if this goes on"
+_LONGER = "try again later, with a lower --concurrency or a longer --timeout-s if this goes on"
 _FORMAT_REFUSED = (
     "if the server cannot bind replies to a JSON schema, choose the reply mode json_object or plain"
 )
 
+_SHORTER = "leave rows of that length out with --max-row-bytes, or ask a model that takes more"
+
 _MESSAGE_LENGTH = 300
+_RAW_LENGTH = 100_000
 # what a key looks like, whole or with its middle starred out, as OpenAI echoes it
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|hf)[-_][\w*.-]{6,}|(?i:bearer)\s+[^\s'\",]+|[\w-]*\*{4,}[\w-]*")
 
@@ -77,25 +83,36 @@ class Server:
         return line if len(line) <= _MESSAGE_LENGTH else f"{line[: _MESSAGE_LENGTH - 3]}..."
 
 
-def read_failure(error: Exception, server: Server) -> ModelError:
-    """The failure behind an exception of openai, httpx or langchain-openai."""
+def body_of(answers: list[Any]) -> str:
+    """The body of the last of these answers; empty where it broke off."""
+    try:
+        return str(answers[-1].text) if answers else ""
+    except RuntimeError:  # what either of the two HTTP libraries raises over a body not read to its end
+        return ""
+
+
+def read_failure(error: Exception, server: Server, body: str) -> ModelError:
+    """The failure behind an exception of openai, httpx or langchain-openai; `body` is what was sent."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
         return _read_status(error, server)
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         message = f"model server {server.address} gave no answer in time"
-        return ServerUnavailable(message, _LATER)
+        return ServerUnavailable(message, _LONGER)
     if isinstance(error, openai.APIConnectionError):
-        reason = server.shorten(str(error.__cause__ or error)) or type(error.__cause__).__name__
-        message = f"no answer from model server {server.address}: {reason}"
-        return ServerUnavailable(message, _CHECK_ADDRESS, stops_run=_nobody_there(error))
+        reason = server.shorten(_deepest(error))
+        if _nobody_there(error):
+            message = f"no answer from model server {server.address}: {reason}"
+            return ServerUnavailable(message, _CHECK_ADDRESS, stops_run=True)
+        message = f"the connection to model server {server.address} broke off: {reason}"
+        return ServerUnavailable(message, _LATER)
     if isinstance(error, UnicodeEncodeError):
         message = f"the request cannot be written as UTF-8: {error.reason}"
         return RequestRefused(message, "mend the row that holds such characters")
-    said = server.shorten(str(error))
+    said = server.shorten(body) or "an empty body"
     message = f"model server {server.address} sent what is no reply of an OpenAI-compatible server: {said}"
-    return ServerUnavailable(message, _CHECK_ADDRESS)
+    return ServerUnavailable(message, _CHECK_ADDRESS, raw=server.scrub(body[:_RAW_LENGTH]))
 
 
 def _nobody_there(error: openai.APIConnectionError) -> bool:
@@ -103,6 +120,14 @@ def _nobody_there(error: openai.APIConnectionError) -> bool:
     # by name, since the client may be built on either of two HTTP libraries; langchain-openai adds a layer
     causes = (error.__cause__, getattr(error.__cause__, "__cause__", None))
     return any(type(cause).__name__ in {"ConnectError", "ConnectTimeout"} for cause in causes)
+
+
+def _deepest(error: BaseException) -> str:
+    """The words of the innermost cause that has any: those around it say only that there was an error."""
+    words, cause = "", error.__cause__ or error.__context__
+    while cause is not None:
+        words, cause = str(cause) or words, cause.__cause__ or cause.__context__
+    return words or type(error).__name__
 
 
 def safe_cause(error: Exception, server: Server) -> Exception | None:
@@ -133,7 +158,7 @@ def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
     if status == _PAYMENT_REQUIRED or _NO_QUOTA in kinds:
         return AccessRefused(f"the account has no quota left at {server.address}: {said}", _TOP_UP)
     if status == _NOT_FOUND or _NO_MODEL in kinds:
-        return ModelMissing(f"model {server.model!r} is not known at {server.address} ({status}: {said})")
+        return ModelMissing(f"model {server.model!r} cannot be asked at {server.address} ({status}: {said})")
     if status == _UNAUTHORIZED:
         # what servers say here is the key once more
         shown = "the key" if server.key else "a request without a key"
@@ -146,7 +171,8 @@ def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
     # some servers answer 500 or 501 to a format that they do not know: waiting does not help
     if status in _TRANSIENT or (status >= _SERVER_ERRORS and not about_format):
         return ServerUnavailable(found, _LATER, retry_after_s=retry_after_s(error.response.headers))
-    return RequestRefused(found, _FORMAT_REFUSED if about_format else "", about_format=about_format)
+    remedy = _SHORTER if status == _TOO_LARGE or _TOO_LONG in kinds else ""
+    return RequestRefused(found, _FORMAT_REFUSED if about_format else remedy, about_format=about_format)
 
 
 def _words(error: openai.APIStatusError) -> str:

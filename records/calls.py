@@ -40,7 +40,8 @@ class ChatReply(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     text: str
-    finish_reason: Literal["stop", "length", "refusal", "content_filter", "other"] = "stop"
+    finish_reason: Literal["stop", "length", "refusal", "content_filter", "other", "unreadable"] = "stop"
+    """`unreadable`: the server sent what is no completion; `text` is the body as it came."""
     usage: Usage = Usage()
     latency_s: float = 0.0
 

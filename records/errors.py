@@ -62,11 +62,16 @@ class ReplayMiss(EntpError):
 class ModelError(EntpError):
     """The model server did not give a usable answer.
 
-    `retryable`: the same request may succeed later. `stops_run`: every other request would fail too.
+    `retryable`: the same request may succeed later. `stops_run`: every other request would fail too. `raw` is
+    the text that came and could not be used, where any came.
     """
 
     retryable = False
     stops_run = False
+
+    def __init__(self, message: str, remedy: str = "", *, raw: str = "") -> None:
+        super().__init__(message, remedy)
+        self.raw = raw
 
 
 class ServerUnavailable(ModelError):
@@ -84,8 +89,9 @@ class ServerUnavailable(ModelError):
         *,
         retry_after_s: float | None = None,
         stops_run: bool = False,
+        raw: str = "",
     ) -> None:
-        super().__init__(message, remedy)
+        super().__init__(message, remedy, raw=raw)
         self.retry_after_s = retry_after_s
         self.stops_run = stops_run
 
@@ -112,14 +118,10 @@ class RequestRefused(ModelError):
     `about_format`: what was refused is the way in which JSON was asked for.
     """
 
-    def __init__(self, message: str, remedy: str = "", *, about_format: bool = False) -> None:
-        super().__init__(message, remedy)
+    def __init__(self, message: str, remedy: str = "", *, about_format: bool = False, raw: str = "") -> None:
+        super().__init__(message, remedy, raw=raw)
         self.about_format = about_format
 
 
 class ReplyUnusable(ModelError):
     """The reply does not fit its type after all re-asks. `raw` is the last text the model sent."""
-
-    def __init__(self, message: str, remedy: str = "", *, raw: str = "") -> None:
-        super().__init__(message, remedy)
-        self.raw = raw

@@ -99,6 +99,17 @@ def test_a_failure_is_replayed_as_it_ended_the_last_time(ledger):
     assert str(replayed.value) == "it is too long; shorten it"
 
 
+def test_a_body_that_could_not_be_read_is_kept_and_replayed_as_the_failure_it_was(ledger):
+    error = ServerUnavailable("that is no reply", "check the address", raw="<html>")
+    with pytest.raises(ServerUnavailable):
+        asyncio.run(RecordedChat(FakeChat(raising(error)), ledger).complete(request()))
+    (call,) = ledger.calls()
+    assert (call.error_class, call.reply.text, call.answers) == ("ServerUnavailable", "<html>", False)
+    with pytest.raises(ServerUnavailable, match="no reply") as replayed:
+        asyncio.run(OfflineChat(ledger, IDENTITY).complete(request()))
+    assert replayed.value.raw == "<html>"
+
+
 def test_an_answer_is_replayed_rather_than_an_earlier_or_later_failure(ledger):
     failing = RecordedChat(FakeChat(raising(ServerUnavailable("no answer"))), ledger)
     with pytest.raises(ServerUnavailable):
