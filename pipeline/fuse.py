@@ -98,13 +98,8 @@ class _Fusing:
         async with open_saver(self._run.folder / CHECKPOINTS_FILE) as saver:
             self._saver = saver
             self._fusion = fusion_graph(self._model).compile(checkpointer=saver, name="fusion")
-            with self._run.progress.task("fusing pairs", len(pairs)) as done:
-
-                async def fold(group: list[Record]) -> None:
-                    await self._fold(group)
-                    done(len(group))
-
-                await for_each(_groups(pairs), fold, workers=self._run.settings.concurrency)
+            with self._run.progress.task("fusing pairs", len(pairs)) as self._done:
+                await for_each(_groups(pairs), self._fold, workers=self._run.settings.concurrency)
 
     async def _fold(self, group: list[Record]) -> None:
         """Merge one cluster into one corpus, or the two rows of an inter pair."""
@@ -115,6 +110,7 @@ class _Fusing:
         )
         for fusion_id, reason in state["failed"].items():
             self._store(failed_fusion(fusion_id, reason, self._recipe), [])
+            self._done(1)
 
     async def _fuse(
         self, state: FusionInput, config: RunnableConfig, /, *, context: FusionSettings
@@ -123,11 +119,13 @@ class _Fusing:
         asked = asked_of(state, self._recipe)
         kept = self._kept(state["fusion_id"], asked)
         if kept is not None:
+            self._done(1)
             return kept
         # a task of its own, since within the cluster's the thread would be taken for a part of the cluster's
         ended = await asyncio.create_task(self._invoke(state, config), context=Context())
         fusion, rows = fused_records(ended, asked, self._recipe)
         self._store(fusion, rows, sorted(self._sources(state["fusion_id"])))
+        self._done(1)
         return ended
 
     async def _invoke(self, state: FusionInput, config: RunnableConfig) -> FusionState:
