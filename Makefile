@@ -2,6 +2,7 @@
 # make setup   the environment in .venv, versions locked by constraints.txt
 # make demo    setup, then real rows through every stage with the embedded model
 # make test    setup, then lint, types, import contracts and tests
+# make soak    setup, then runs that are killed, stopped and starved at forty moments and more (many minutes)
 # make format  rewrite the code in the house's format
 # make golden  rewrite the golden files of prompts and graphs; read the difference before you commit it
 
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: setup demo test lint format golden clean
+.PHONY: setup demo test soak lint format golden clean
 
 setup: $(INSTALLED)
 
@@ -29,6 +30,9 @@ demo: setup
 
 test: setup lint
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+soak: setup
+	$(BIN)/pytest -q -m soak tests/durability
 
 lint: setup .typecheck/entp
 	$(BIN)/ruff check .

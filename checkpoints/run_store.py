@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from sqlite_utils import Database
 
 from ..records.books import Books
 from ..records.rows import canonical_json
-from .migrations import open_database, transaction
+from .migrations import open_database, store_error, transaction
 from .run_schema import RUN
 
 Record = dict[str, Any]
@@ -39,7 +40,8 @@ class RunStore:
     """The tables of one run. `db` is sqlite-utils' view of them, for queries; writes go through here."""
 
     def __init__(self, folder: Path) -> None:
-        self._connection = open_database(folder / RUN.file, RUN)
+        self._path = folder / RUN.file
+        self._connection = open_database(self._path, RUN)
         self.db = Database(self._connection)
 
     def __enter__(self) -> RunStore:
@@ -54,9 +56,11 @@ class RunStore:
         """Close the file; the store is of no use afterwards."""
         self._connection.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """Everything inside is committed at the end, or nothing is."""
-        return transaction(self._connection)
+        with self._writing(), transaction(self._connection):
+            yield
 
     def replace(self, table: str, records: Iterable[Record]) -> None:
         """Empty a table and fill it with these records; call it inside a transaction."""
@@ -65,7 +69,13 @@ class RunStore:
 
     def insert(self, table: str, records: Iterable[Record]) -> None:
         """Add records, replacing those with the same key; dicts and lists are stored as JSON."""
-        self.db.table(table).insert_all(records, replace=True)
+        with self._writing():
+            self.db.table(table).insert_all(records, replace=True)
+
+    def remove(self, table: str, key: str, value: str) -> None:
+        """Take away the records of a table that have this value in the column `key`."""
+        with self._writing():
+            self._connection.execute(f"DELETE FROM [{table}] WHERE [{key}] = ?", [value])
 
     def one(self, sql: str, *params: Any) -> Record | None:
         """The first record of a query, or None."""
@@ -96,7 +106,7 @@ class RunStore:
 
     def clear_mark(self, stage: str) -> None:
         """Take a stage's mark away, before its tables change."""
-        self._connection.execute("DELETE FROM stages WHERE name = ?", [stage])
+        self.remove("stages", "name", stage)
 
     def settings(self) -> Record:
         """The settings stored with the run."""
@@ -109,3 +119,10 @@ class RunStore:
                 "settings",
                 ({"name": name, "value": canonical_json(value)} for name, value in settings.items()),
             )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise store_error(self._path, "writing", error) from error

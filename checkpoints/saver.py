@@ -34,7 +34,7 @@ async def open_saver(path: str | Path | None = None) -> AsyncIterator[AsyncSqlit
     can name this function as its checkpointer. What is read back is JSON values and LangGraph's own types
     only: a file from somebody else cannot make us build objects or run code. A commit survives the death of
     the process, not a power cut.
-    Raises RunFolderError where the file cannot be used.
+    Raises RunFolderError where the file cannot be used, also inside the block.
     """
     path = path or Path(os.environ.get("ENTP_RUN", "")) / LAYOUT.file
     await asyncio.to_thread(_prepare, path)
@@ -44,9 +44,9 @@ async def open_saver(path: str | Path | None = None) -> AsyncIterator[AsyncSqlit
         try:
             await connection.execute("PRAGMA synchronous = NORMAL")
             await saver.setup()
+            yield saver
         except sqlite3.Error as error:
-            raise store_error(path, "opening", error) from error
-        yield saver
+            raise store_error(path, "writing", error) from error
 
 
 def thread_id(fusion_id: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..records.conversation import from_json, out_of_order, to_json
 from ..records.errors import UsageError
 from .options import json_option, key_option, read_key, run_option, setting_options
 from .output import TerminalProgress, emit, emit_json, one_line, table
+from .stopping import finish
 
 EXAMPLES = """\b
 Examples:
@@ -90,7 +90,7 @@ def replay_command(
 def _replay_all(run: Run, as_json: bool) -> int:
     from ..pipeline.replay import replay_all
 
-    found = asyncio.run(replay_all(run))
+    found = finish(run, replay_all(run))
     if as_json:
         emit_json(found)
     else:
@@ -101,7 +101,7 @@ def _replay_all(run: Run, as_json: bool) -> int:
 def _replay_one(run: Run, fusion: str, as_json: bool) -> int:
     from ..pipeline.replay import replay
 
-    found = asyncio.run(replay(run, fusion))
+    found = finish(run, replay(run, fusion))
     if as_json:
         emit_json(found)
     else:
@@ -182,7 +182,7 @@ def _edited(folder: Path, fusion: str, start: str) -> list[dict[str, str]]:
     from ..pipeline.travel import rebuilt_steps
 
     with look_at_run(folder) as run:
-        turns = text_at(asyncio.run(rebuilt_steps(run, fusion)), point_of(start))
+        turns = text_at(finish(run, rebuilt_steps(run, fusion)), point_of(start))
     shown = json.dumps(turns, indent=2, ensure_ascii=False)
     text = click.edit(shown, extension=".json", require_save=False)
     try:
@@ -200,7 +200,7 @@ def _run_on(run: Run, fusion: str, start: str, given: dict[str, Any], *, live: b
     from ..pipeline.fork import Changes, point_of
     from ..pipeline.travel import run_on
 
-    found = asyncio.run(run_on(run, fusion, point_of(start), Changes(**given), live=live))
+    found = finish(run, run_on(run, fusion, point_of(start), Changes(**given), live=live))
     (emit_json if as_json else print_fork)(found)
     return 0
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -25,9 +24,7 @@ from .options import (
 )
 from .output import TerminalProgress, emit, emit_json
 from .reports import print_books, print_plan, print_report
-from .stopping import Stopping
-
-T = TypeVar("T")
+from .stopping import finish
 
 WITH_FAILURES = 3
 
@@ -201,11 +198,6 @@ def do_all(run: Run, *, as_json: bool, retry_failed: bool = False, dry_run: bool
         return 1
     failed = [end.mark.books.failed for end in ends]
     return _code({"failed": sum(sum(by.values()) for by in failed)}, now["books"]["load"]["rejected"])
-
-
-def finish(run: Run, work: Coroutine[Any, Any, T]) -> T:
-    """Await what works on a run, in a way that a signal can stop in two stages."""
-    return click.get_current_context().ensure_object(Stopping).run(run, work)
 
 
 def _code(failed: dict[str, int], rejected: dict[str, int]) -> int:

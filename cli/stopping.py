@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+import click
+
 if TYPE_CHECKING:
     from ..pipeline.run_folder import Run
 
@@ -116,6 +118,11 @@ class Stopping:
             calls = "the call" if in_flight == 1 else f"the {in_flight} calls"
             work.run.progress.say(f"entp: stopping after {calls} in flight; again to leave at once")
         self._draining = work.loop.create_task(_stop_when_quiet(work))
+
+
+def finish(run: Run, work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine that a command works on a run with, in a way that signals stop in two stages."""
+    return click.get_current_context().ensure_object(Stopping).run(run, work)
 
 
 async def _stop_when_quiet(work: _Work) -> None:

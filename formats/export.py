@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
@@ -31,6 +32,8 @@ _WRITERS: dict[str, Callable[[Conversation], dict[str, Any]]] = {
 _EVERY_PART = tuple(
     Turn(role=role, content=role) for role in ("system", "user", "assistant", "user", "assistant")
 )
+
+DRAFT = ".part"
 
 # a key of some other shape beside the form's own would change how the file is read back
 _TAKEN = SHAPE_KEYS | {"id", "text"}
@@ -68,6 +71,7 @@ def write_rows(path: Path, rows: Iterable[ExportRow], *, form: Form, overwrite: 
     stood there stays. Metadata is written as it is (to Parquet as columns, see `write_parquet`). A row that
     would not be read back with its id and turns is refused and reported: turns out of order or blank, NUL or
     half surrogates, an id that is blank or no short line, metadata under a key of a form or that is no JSON.
+    `overwrite` says that the path is the caller's alone: what an export that was killed left beside it goes.
 
     Raises PoolError where the file exists and `overwrite` is not given, for another ending, and where the
     file system refuses.
@@ -75,6 +79,9 @@ def write_rows(path: Path, rows: Iterable[ExportRow], *, form: Form, overwrite: 
     refused: list[RefusedRow] = []
     records = _encoded(rows, form, refused)
     _check_target(path, overwrite)
+    if overwrite:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*{DRAFT}"):
+            left.unlink(missing_ok=True)
     with _appearing_whole(path) as stream:
         if path.suffix.lower() == ".parquet":
             written = write_parquet(stream, records, {"id": "", **_WRITERS[form](_EVERY_PART)})
@@ -138,7 +145,7 @@ def _check_target(path: Path, overwrite: bool) -> None:
 @contextmanager
 def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes its name when the block ends without an error."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{DRAFT}")
     try:
         with draft.open("xb") as stream:
             yield stream

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..records.books import Books
 from ..records.conversation import from_json, plain_text
+from ..records.errors import RunFolderError
 from ..records.rows import tagged_hash
 from .run_folder import Run
 from .stages import Result
@@ -42,7 +45,7 @@ async def embed(run: Run) -> Result:
             chunk = missing[start : start + CHUNK]
             vectors[chunk] = encoder.encode(_texts(run, chunk), on_progress=_steps(done))
             vectors.flush()
-    for old in run.folder.glob("embeddings-*.npy"):
+    for old in run.folder.glob("embeddings-*.npy*"):
         if old.name != name:
             old.unlink()
     with run.store.transaction():
@@ -74,10 +77,27 @@ def embeddings_exist(run: Run) -> bool:
 
 
 def _open(path: Path, rows: int, dimensions: int) -> Vectors:
-    if path.exists():
-        found: Vectors = np.load(path, mmap_mode="r+")
-        return found
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, dimensions))
+    if not path.exists():
+        _make(path, rows, dimensions)
+    vectors: Vectors = np.load(path, mmap_mode="r+")
+    return vectors
+
+
+def _make(path: Path, rows: int, dimensions: int) -> None:
+    """A file of zeros, there as a whole or not at all.
+
+    Its space is taken now: what is written to a mapped file on a full disk kills the process.
+    """
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=(rows, dimensions))
+        if sys.platform == "linux":
+            with draft.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
+        draft.replace(path)
+    except OSError as error:
+        message = f"{path}: vectors of {rows} rows cannot be written: {error.strerror}"
+        raise RunFolderError(message, "free some space on that disk and run again") from error
 
 
 def _written(vectors: Vectors) -> NDArray[np.bool_]:

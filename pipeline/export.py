@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..checkpoints.run_store import Record
 from ..formats.export import ExportRow, write_rows
 from ..records.books import Books
 from ..records.conversation import from_json
+from ..records.errors import PoolError
 from .run_folder import Run
 from .stages import Result, hash_of
 
@@ -30,11 +32,8 @@ def target_exists(run: Run) -> bool:
 async def export(run: Run) -> Result:
     """Write the blend; raises PoolError rather than overwrite a file that this run has not written."""
     path = target(run)
-    ours = {record["path"] for record in run.store.query("SELECT path FROM exports")}
-    own = str(path.resolve()) in ours
-    with run.progress.task(f"writing {path}", None):
+    with _claimed(run, path) as own, run.progress.task(f"writing {path}", None):
         written = write_rows(path, _rows(run), form=run.settings.form, overwrite=own)
-    run.store.insert("exports", [{"path": str(path.resolve())}])
     refused = len(written.refused)
     books = Books(
         inputs=written.written + refused,
@@ -49,6 +48,23 @@ async def export(run: Run) -> Result:
         "refused": [row._asdict() for row in written.refused[:20]],
     }
     return Result(hash_of([str(path), run.settings.form, written.written]), books, report)
+
+
+@contextmanager
+def _claimed(run: Run, path: Path) -> Iterator[bool]:
+    """Whether a file is this run's to write; one that is not there becomes so, unless the block fails.
+
+    That is noted before the file appears: a run that is killed after it has appeared knows it again.
+    """
+    name = str(path.resolve())
+    if not path.exists():
+        run.store.insert("exports", [{"path": name}])
+    try:
+        yield run.store.one("SELECT 1 FROM exports WHERE path = ?", name) is not None
+    except PoolError:
+        if not path.exists():
+            run.store.remove("exports", "path", name)
+        raise
 
 
 def _rows(run: Run) -> Iterator[ExportRow]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..graph.state import calls_of_a_fusion
 from ..nodes.ask import MAX_REASKS
-from .fuse import chosen_pairs
 from .order import STAGES, stage_named
 from .rate import MODEL, chosen_rater
 from .run_folder import Run
@@ -57,6 +56,8 @@ def rows_to_rate(run: Run) -> int:
 
 def fusion_plan(run: Run) -> dict[str, Any]:
     """How many pairs would be fused, and the least and most calls that takes; the ledger may answer some."""
+    from .fuse import chosen_pairs  # with it LangGraph, which takes a second
+
     pairs = len(chosen_pairs(run))
     least, most = calls_of_a_fusion(run.settings.budget)
     calls = {

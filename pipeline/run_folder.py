@@ -117,7 +117,11 @@ def _locked(folder: Path) -> Iterator[None]:
             holder = lock.read().strip() or "unknown"
             message = f"{folder} is in use by process {holder}"
             raise RunFolderError(message, "wait until it ends, or stop it, and try again") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:
+            message = f"{path} cannot be written: {error.strerror}"
+            raise RunFolderError(message, "free some space on that disk and run again") from error
         yield

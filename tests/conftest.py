@@ -169,7 +169,7 @@ class _Listening(ThreadingHTTPServer):
     """A server to which a client that was killed in the midst of a request is no error."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | json.JSONDecodeError):
             super().handle_error(request, client_address)
 
 

@@ -60,6 +60,14 @@ def test_help_and_errors_need_no_heavy_import():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_a_run_with_nothing_to_do_needs_no_heavy_import():
+    code = (
+        f"import sys\nimport entp.cli.stages, entp.pipeline.job\n"
+        f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_an_example(name):
     context = click.Context(entp)

@@ -5,11 +5,12 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import open_run
+from entp.pipeline.run_folder import look_at_run, open_run
 from entp.pipeline.stages import run_stage
 from entp.pipeline.verify import verify
 from entp_process import EntpProcess
@@ -32,8 +33,18 @@ class Bench:
     def __init__(self, pool, server, answers):
         self.pool = pool
         self.server = server
-        self.calls = server.answers = PaidCalls(answers)
+        self._answers = answers
+        self.renew()
         self.settings = SETTINGS | {"base_url": server.base_url}
+
+    def renew(self):
+        """Begin the account of calls anew."""
+        self.calls = self.server.answers = PaidCalls(self._answers)
+
+    def server_is_back(self):
+        """A new server at the address of the one that was stopped."""
+        self.server = type(self.server)(urlsplit(self.server.base_url).port)
+        self.server.answers = self.calls
 
     def start(self, folder, **options):
         """`entp run` over a folder, in a process of its own."""
@@ -49,7 +60,12 @@ class Bench:
             patch.setattr("entp.providers.encoders.open_encoder", lambda name: FakeEncoder())
             for stage in STAGES[: STAGES.index(stage_named(last)) + 1]:
                 asyncio.run(run_stage(run, stage, STAGES))
-            assert verify(run) == []
+        assert self.verify(folder) == []
+
+    def verify(self, folder):
+        """What `entp verify` finds wrong with a run."""
+        with look_at_run(folder) as run:
+            return verify(run)
 
     def in_flight(self, folder):
         """How many calls the server has been asked that are not in the ledger: those that a kill cost."""
@@ -88,4 +104,6 @@ def _option(setting):
 
 @pytest.fixture
 def bench(durable_pool, model_server, fake_answers):
-    return Bench(durable_pool, model_server, fake_answers)
+    made = Bench(durable_pool, model_server, fake_answers)
+    yield made
+    made.server.stop()

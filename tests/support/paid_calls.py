@@ -66,7 +66,7 @@ class PaidCalls:
 
 
 def calls_on_disk(folder: Path) -> int:
-    """How many calls the ledger of a run holds, read from a copy, so that nothing is mended."""
+    """How many calls the ledger of a run has a reply to, read from a copy, so that nothing is mended."""
     with TemporaryDirectory() as copy:
         for file in folder.glob("calls.db*"):
             shutil.copy(file, copy)
@@ -74,7 +74,7 @@ def calls_on_disk(folder: Path) -> int:
         try:
             if connection.execute("PRAGMA user_version").fetchone() == (0,):
                 return 0  # killed before it had any table
-            return connection.execute("SELECT count(*) FROM calls").fetchone()[0]
+            return connection.execute("SELECT count(*) FROM calls WHERE reply IS NOT NULL").fetchone()[0]
         finally:
             connection.close()
 
