@@ -102,6 +102,18 @@ class OperatorTotals:
     completion_tokens: int
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What one call took. `created_s` is when it ended (since 1970), `came` whether a reply came."""
+
+    operator: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    created_s: float
+    came: bool
+
+
 class Ledger:
     """The ledger of calls in a file of its own.
 
@@ -167,6 +179,15 @@ class Ledger:
             "sum(prompt_tokens), sum(completion_tokens) FROM calls GROUP BY operator ORDER BY operator"
         )
         return [OperatorTotals(*row) for row in rows]
+
+    def latest(self, number: int) -> list[Spent]:
+        """What the latest so many calls took, the newest first."""
+        rows = self._read(
+            "SELECT operator, prompt_tokens, completion_tokens, latency_s, created_s, error_class = '' "
+            "FROM calls ORDER BY id DESC LIMIT ?",
+            number,
+        )
+        return [Spent(*row) for row in rows]
 
     def verify(self) -> list[str]:
         """Everything that is wrong with the file, a line each; an empty list is a proof of soundness.

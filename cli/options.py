@@ -65,6 +65,18 @@ def key_option(command: Command) -> Command:
     )(command)
 
 
+def resume_option(command: Command) -> Command:
+    """Whether to go on with what a run folder holds."""
+    return click.option(
+        "--resume",
+        type=click.Choice(("never", "always", "if-possible")),
+        default="if-possible",
+        show_default=True,
+        help="Whether to go on with work that is there: never refuses a folder that holds any; if-possible "
+        "refuses where templates of another version of entp would ask anew for what is done; always asks.",
+    )(command)
+
+
 def settings_option(command: Command) -> Command:
     """A file of settings."""
     return click.option(

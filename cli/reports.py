@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..pipeline.estimate import Estimate, in_words
 from ..pipeline.load import shown
 from ..pipeline.stages import StageEnd
 from .output import emit, one_line, table
@@ -34,12 +35,21 @@ def print_plan(planned: dict[str, Any]) -> None:
         calls = planned["rating_calls"]
         emit(f"would rate {planned['rows_to_rate']} rows: {calls['least']} to {calls['most']} calls")
         emit("pairs are known once the rows are rated")
+        _what_is_left(planned)
         return
     calls = planned["fusion_calls"]
     emit(
         f"would fuse {planned['pairs']} pairs: {calls['least']} to {calls['most']} calls, "
         f"at the very most {calls['most_with_reasks']} with re-asks; calls in the ledger are not made again"
     )
+    _what_is_left(planned)
+
+
+def _what_is_left(planned: dict[str, Any]) -> None:
+    """By this run's own averages, where there are any."""
+    estimate = Estimate(**planned["estimate"])
+    if estimate.calls is not None:
+        emit(f"left to do: {in_words(estimate)}")
 
 
 def print_books(status: dict[str, Any]) -> None:

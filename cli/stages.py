@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ..pipeline.order import STAGES, stage_named
+from ..pipeline.order import stage_named
+from ..pipeline.resume import Resume
 from ..pipeline.run_folder import Run, open_run
-from ..pipeline.stages import StageEnd, run_stage
+from ..pipeline.stages import StageEnd
 from ..pipeline.status import status
 from .options import (
     changes_of,
@@ -18,6 +19,7 @@ from .options import (
     key_option,
     pool_argument,
     read_key,
+    resume_option,
     run_option,
     setting_options,
     settings_option,
@@ -38,6 +40,8 @@ MODEL_OPTIONS = (
     "timeout_s",
     "concurrency",
     "ledger",
+    "prompt_price",
+    "completion_price",
 )
 # the settings of each stage as options, besides those of the model
 STAGE_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -82,16 +86,23 @@ def _stage_command(name: str) -> click.Command:
         key = read_key(given.pop("key_file", None))
         retry_failed = given.pop("retry_failed", False)
         dry_run = given.pop("dry_run", False)
+        resume = given.pop("resume", "if-possible")
         if pool:
             given["pool"] = tuple(str(path) for path in pool)
         changes = changes_of(settings_path, given)
         progress = TerminalProgress()
         with open_run(
-            folder, changes, progress=progress, key=key, create=name == "load", retry_failed=retry_failed
+            folder,
+            changes,
+            progress=progress,
+            key=key,
+            create=name == "load",
+            retry_failed=retry_failed,
+            empty=("fusions",) if resume == "never" else (),
         ) as run:
             if dry_run:
                 return _tell_plan(run, as_json)
-            return _bring_up_to_date(run, name, as_json=as_json, retry_failed=retry_failed)
+            return _bring_up_to_date(run, name, as_json=as_json, retry_failed=retry_failed, resume=resume)
 
     for option in (run_option, json_option, settings_option):
         command = option(command)
@@ -102,7 +113,7 @@ def _stage_command(name: str) -> click.Command:
     if name == "select":
         command = include_option(command)
     if name == "fuse":
-        command = _dry_run(command)
+        command = resume_option(_dry_run(command))
     if name == "load":
         command = pool_argument(command)
     epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
@@ -113,8 +124,10 @@ def _dry_run(command: Any) -> Any:
     return click.option("--dry-run", is_flag=True, help="Tell the pairs and calls; ask no model.")(command)
 
 
-def _bring_up_to_date(run: Run, name: str, *, as_json: bool, retry_failed: bool) -> int:
-    end = finish(run, run_stage(run, stage_named(name), STAGES, retry_failed=retry_failed))
+def _bring_up_to_date(run: Run, name: str, *, as_json: bool, retry_failed: bool, resume: Resume) -> int:
+    from ..pipeline.job import bring_up_to_date
+
+    end = finish(run, bring_up_to_date(run, stage_named(name), retry_failed=retry_failed, resume=resume))
     if as_json:
         emit_json({"stage": name, "ran": end.ran, "books": end.mark.books.model_dump(), **end.mark.report})
     else:
@@ -137,6 +150,7 @@ def _tell_plan(run: Run, as_json: bool) -> int:
 @settings_option
 @key_option
 @click.option("--retry-failed", is_flag=True, help="Take up what has failed.")
+@resume_option
 @_dry_run
 @include_option
 @setting_options(*MODEL_OPTIONS, *dict.fromkeys(name for names in STAGE_OPTIONS.values() for name in names))
@@ -147,6 +161,7 @@ def run_command(
     settings_path: Path | None,
     key_file: Path | None,
     retry_failed: bool,
+    resume: Resume,
     dry_run: bool,
     **given: Any,
 ) -> int:
@@ -166,11 +181,19 @@ def run_command(
         key=read_key(key_file),
         create=True,
         retry_failed=retry_failed,
+        empty=("rows", "fusions") if resume == "never" else (),
     ) as run:
-        return do_all(run, as_json=as_json, retry_failed=retry_failed, dry_run=dry_run)
+        return do_all(run, as_json=as_json, retry_failed=retry_failed, resume=resume, dry_run=dry_run)
 
 
-def do_all(run: Run, *, as_json: bool, retry_failed: bool = False, dry_run: bool = False) -> int:
+def do_all(
+    run: Run,
+    *,
+    as_json: bool,
+    retry_failed: bool = False,
+    resume: Resume = "if-possible",
+    dry_run: bool = False,
+) -> int:
     """Run every stage, or the plan, and print; returns the exit code."""
     from ..pipeline.job import plan, run_all
     from ..pipeline.wiring import resolved_model
@@ -186,7 +209,7 @@ def do_all(run: Run, *, as_json: bool, retry_failed: bool = False, dry_run: bool
         planned = finish(run, plan(run, tell))
         (emit_json if as_json else print_plan)(planned)
         return 0
-    ends = finish(run, run_all(run, tell, retry_failed=retry_failed))
+    ends = finish(run, run_all(run, tell, retry_failed=retry_failed, resume=resume))
     now = status(run)
     if as_json:
         reports = {end.stage.name: {"ran": end.ran, **end.mark.report} for end in ends}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..pipeline.estimate import in_words
+from ..pipeline.outlook import outlooks
 from ..pipeline.run_folder import look_at_run
 from ..pipeline.show import show
 from ..pipeline.status import status
@@ -40,11 +43,14 @@ def status_command(folder: Path, as_json: bool) -> int:
     """Say where a run stands: the state and the books of each stage."""
     with look_at_run(folder) as run:
         now = status(run)
+        ahead = outlooks(run)
     if as_json:
-        emit_json(now)
+        emit_json({**now, "outlook": {name: found and asdict(found) for name, found in ahead.items()}})
     else:
         emit(f"{now['run']}: model {now['model'] or 'not set'}, encoder {now['encoder']}")
         print_books(now)
+        for found in filter(None, ahead.values()):
+            emit(f"{found.asked:,} {found.unit} to ask for: {in_words(found.estimate)}")
         emit(f"symbolic checks overruled the model {now['overrides']} times")
     return 0 if now["balanced"] else 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextvars import Context
-from dataclasses import fields
 from typing import cast
 
 from langchain_core.runnables import RunnableConfig
@@ -25,6 +24,7 @@ from ..nodes.ask import Model
 from ..records.books import Books
 from .crowd import for_each
 from .fused import asked_of, failed_fusion, fused_records, overrides, recipe_of
+from .planned import chosen_pairs, fusion_settings
 from .rate import by_kind, first_of_each_kind
 from .run_folder import CHECKPOINTS_FILE, Run
 from .stages import Result, hash_of
@@ -52,35 +52,6 @@ async def fuse(run: Run) -> Result:
             await _Fusing(run, opened.model).all(pairs)
             spent = vars(opened.counts)
     return _result(run, pairs, spent)
-
-
-def chosen_pairs(run: Run) -> list[Record]:
-    """The pairs to fuse, operands before what uses them.
-
-    With `--pairs N` it is N of them, half of each kind where there are as many: those of two rows before
-    those of earlier fusions, short texts first, so that a trial is cheap.
-    """
-    planned = list(
-        run.store.query(
-            "SELECT pairs.*, coalesce(length(l.turns), 0) + coalesce(length(r.turns), 0) AS characters "
-            "FROM pairs LEFT JOIN rows AS l ON left_kind = 'row' AND l.id = left_id "
-            "LEFT JOIN rows AS r ON right_kind = 'row' AND r.id = right_id ORDER BY depth, pairs.position"
-        )
-    )
-    limit = run.settings.pairs
-    if limit is None or limit >= len(planned):
-        return planned
-    planned.sort(key=lambda pair: (pair["depth"], pair["characters"]))
-    intra, inter = ([pair for pair in planned if pair["kind"] == kind] for kind in ("intra", "inter"))
-    few_inter = min(len(inter), max(limit // 2, limit - len(intra)))
-    return intra[: limit - few_inter] + inter[:few_inter]
-
-
-def fusion_settings(run: Run) -> FusionSettings:
-    """What the run's settings decide about every fusion."""
-    return FusionSettings(
-        **{field.name: getattr(run.settings, field.name) for field in fields(FusionSettings)}
-    )
 
 
 class _Fusing:

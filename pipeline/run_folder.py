@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..checkpoints.migrations import open_database
 from ..checkpoints.run_schema import RUN
 from ..checkpoints.run_store import RunStore
 from ..providers.gate import Gate
-from ..records.errors import RunFolderError
+from ..records.errors import RunFolderError, UsageError
 from .progress import Progress, Quiet
 from .settings import Settings
 
@@ -26,7 +26,8 @@ CHECKPOINTS_FILE = "checkpoints.db"
 class Run:
     """An open run: its folder, tables, settings, and where progress goes.
 
-    `key` opens the model's server; no call starts once `gate` is closed.
+    `key` opens the model's server; no call starts once `gate` is closed. `before` is what was stored before
+    this command changed settings; None in a new run.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Run:
     settings: Settings
     progress: Progress
     key: str | None = None
+    before: Settings | None = None
     gate: Gate = field(default_factory=Gate)
 
 
@@ -46,10 +48,11 @@ def open_run(
     key: str | None = None,
     create: bool = False,
     retry_failed: bool = False,
+    empty: Sequence[str] = (),
 ) -> Iterator[Run]:
     """Open a run for work: one process at a time. `changes` are settings to change and to store.
 
-    `retry_failed` lets failed items begin once more.
+    `retry_failed` lets failed items begin once more. A record in one of the tables `empty` is a UsageError.
 
     Raises RunFolderError where there is no run (unless `create`), where it cannot be written, where another
     process works on it, or where the encoder would change under existing embeddings.
@@ -60,6 +63,7 @@ def open_run(
         message = f"{folder} holds no run"
         raise RunFolderError(message, "start one with entp load POOL --run DIR, or entp run POOL --run DIR")
     with _locked(folder), RunStore(folder) as store:
+        _refuse_records(folder, store, empty)
         stored = Settings().changed(store.settings())
         again = {"tries": stored.tries + 1} if retry_failed else {}
         settings = stored.changed({**(changes or {}), **again})
@@ -68,9 +72,10 @@ def open_run(
             raise RunFolderError(message, "cosines of two encoders cannot be mixed: use another run folder")
         if settings.ledger and settings.ledger != stored.ledger:
             open_database(settings.ledger, LEDGER).close()
-        if settings != stored or not store.settings():
+        before = stored if store.settings() else None
+        if settings != before:
             store.set_settings(settings.model_dump(mode="json"))
-        yield Run(folder, store, settings, progress or Quiet(), key)
+        yield Run(folder, store, settings, progress or Quiet(), key, before)
 
 
 @contextmanager
@@ -90,6 +95,14 @@ def ledger_path(run: Run) -> Path:
     Two that ask the same at the same moment may both pay, since neither finds the other's reply.
     """
     return Path(run.settings.ledger) if run.settings.ledger else run.folder / LEDGER.file
+
+
+def _refuse_records(folder: Path, store: RunStore, empty: Sequence[str]) -> None:
+    found = {table: store.count(table) for table in empty}
+    if any(found.values()):
+        held = ", ".join(f"{number:,} {table}" for table, number in found.items() if number)
+        message = f"{folder} has been begun: it holds {held}"
+        raise UsageError(message, "choose another folder with --run, or go on with --resume if-possible")
 
 
 def _make(folder: Path) -> None:

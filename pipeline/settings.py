@@ -44,6 +44,13 @@ class Settings(BaseModel):
         default=None, description="file of calls to use in place of the run folder's; runs may share one"
     )
 
+    prompt_price: float | None = Field(
+        default=None, ge=0, description="dollars per million prompt tokens, for estimates"
+    )
+    completion_price: float | None = Field(
+        default=None, ge=0, description="dollars per million completion tokens, for estimates"
+    )
+
     rater: str | None = Field(
         default=None, description="which of the pool's raters counts; 'model' asks the model for every row"
     )

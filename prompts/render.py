@@ -57,9 +57,17 @@ def _text(profile: Profile, name: str) -> str:
 
 
 @cache
+def template_hashes(profile: Profile) -> dict[str, str]:
+    """The hash of each text of a profile, by name, the system turn among them."""
+    return {name: tagged_hash("text", _text(profile, name)) for name in _names(profile)}
+
+
+@cache
 def templates_hash(profile: Profile) -> str:
     """One hash of all texts of a profile: what a fusion depends on."""
-    names = sorted(
-        file.name for file in (files(__package__) / profile).iterdir() if file.name.endswith(".txt")
-    )
-    return tagged_hash("templates", [_text(profile, name.removesuffix(".txt")) for name in names])
+    return tagged_hash("templates", [_text(profile, name) for name in _names(profile)])
+
+
+def _names(profile: Profile) -> list[str]:
+    found = (files(__package__) / profile).iterdir()
+    return sorted(file.name.removesuffix(".txt") for file in found if file.name.endswith(".txt"))

@@ -214,3 +214,13 @@ def test_totals_add_up_by_operator(ledger):
         OperatorTotals("domain_analysis", calls=1, failed=0, prompt_tokens=10, completion_tokens=3),
         OperatorTotals("rating", calls=3, failed=1, prompt_tokens=20, completion_tokens=6),
     ]
+
+
+def test_the_latest_calls_tell_what_they_took(path):
+    with Ledger(path) as ledger:
+        record(ledger, *(called(str(number), created_s=float(number)) for number in range(5)), failed("x"))
+        failure, newest, *_ = ledger.latest(3)
+        assert len(ledger.latest(3)) == 3
+        assert (failure.came, newest.came) == (False, True)
+        assert (newest.operator, newest.prompt_tokens, newest.completion_tokens) == ("rating", 10, 3)
+        assert (newest.latency_s, newest.created_s) == (0.5, 4.0)
