@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -14,52 +14,59 @@ from ..records.errors import RunFolderError
 from .migrations import store_error, transaction
 
 Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 
-class _Waiting(NamedTuple, Generic[Item]):
+class _Waiting(NamedTuple, Generic[Item, Outcome]):
     """An item that is not on disk yet, and whom to tell when it is."""
 
     item: Item
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
+    done: asyncio.Future[Outcome]
 
 
-class GroupCommit(Generic[Item]):
+class GroupCommit(Generic[Item, Outcome]):
     """A thread that writes what is handed to `add`.
 
     All that arrives while one transaction is being committed goes into the next, so one fsync serves as many
-    callers as there are. `write` puts one item into the open transaction; it runs in the thread, which from
-    now on is the only user of `connection`.
+    callers as there are. `write` puts one item into the open transaction and `undone` is told that a
+    transaction was rolled back; both run in the thread, which from now on is the only user of `connection`.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, write: Callable[[Item], None], *, path: str | Path
+        self,
+        connection: sqlite3.Connection,
+        write: Callable[[Item], Outcome],
+        *,
+        path: str | Path,
+        undone: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
         self._write = write
+        self._undone = undone
         self._path = path
-        self._pending: list[_Waiting[Item]] = []
+        self._pending: list[_Waiting[Item, Outcome]] = []
         self._closed = False
         self._changed = threading.Condition()
         # a daemon, so that a program that dies without closing does not wait for it
         self._thread = threading.Thread(target=self._run, name=f"commits {path}", daemon=True)
         self._thread.start()
 
-    async def add(self, item: Item) -> None:
-        """Return when the transaction that holds `item` is committed.
+    async def add(self, item: Item) -> Outcome:
+        """What `write` returned, when the transaction that holds `item` is committed.
 
         Raises RunFolderError where it could not be, or after `close`. A caller that is cancelled while it
         waits does not take the item back.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(item, loop, loop.create_future())
+        waiting: _Waiting[Item, Outcome] = _Waiting(item, loop, loop.create_future())
         with self._changed:
             if self._closed:
                 message = f"{self._path} is closed"
                 raise RunFolderError(message)
             self._pending.append(waiting)
             self._changed.notify()
-        await waiting.done
+        return await waiting.done
 
     def close(self) -> None:
         """Write what is waiting, end the thread and close the connection. May be called twice."""
@@ -73,40 +80,41 @@ class GroupCommit(Generic[Item]):
         while group := self._next_group():
             _release(group, self._commit(group))
 
-    def _next_group(self) -> list[_Waiting[Item]]:
+    def _next_group(self) -> list[_Waiting[Item, Outcome]]:
         """All that is waiting, as soon as there is anything; empty when closed and nothing is left."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closed)
             group, self._pending = self._pending, []
         return group
 
-    def _commit(self, group: list[_Waiting[Item]]) -> Exception | None:
+    def _commit(self, group: list[_Waiting[Item, Outcome]]) -> Sequence[Outcome | Exception]:
+        """What `write` returned for each of the group, or for each why nothing was written."""
         try:
             with transaction(self._connection):
-                for waiting in group:
-                    self._write(waiting.item)
+                return [self._write(waiting.item) for waiting in group]
         except sqlite3.Error as error:
-            return store_error(self._path, "writing", error)
+            failure: Exception = store_error(self._path, "writing", error)
         except Exception as error:
-            return error  # raised in the callers: they would wait for ever if it ended this thread
-        return None
+            failure = error  # raised in the callers: they would wait for ever if it ended this thread
+        self._undone()
+        return [failure] * len(group)
 
 
-def _release(group: list[_Waiting[Item]], failure: Exception | None) -> None:
+def _release(group: list[_Waiting[Item, Outcome]], outcomes: Sequence[Outcome | Exception]) -> None:
     """Wake all waiting callers, with one wake-up for each event loop."""
-    callers: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for waiting in group:
-        callers.setdefault(waiting.loop, []).append(waiting.done)
-    for loop, futures in callers.items():
+    callers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]] = {}
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        callers.setdefault(waiting.loop, []).append((waiting.done, outcome))
+    for loop, ended in callers.items():
         with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_settle, futures, failure)
+            loop.call_soon_threadsafe(_settle, ended)
 
 
-def _settle(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
-    for future in futures:
+def _settle(ended: list[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:
+    for future, outcome in ended:
         if future.done():  # the caller was cancelled
             continue
-        if failure is None:
-            future.set_result(None)
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
         else:
-            future.set_exception(failure)
+            future.set_result(outcome)

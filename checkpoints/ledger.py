@@ -1,70 +1,37 @@
 """The ledger: every call to the language model with its raw reply, under the key of all that shaped it.
 
 A reply is committed with an fsync before anybody uses it, so that no accident makes us pay for it twice and a
-run can be replayed from this file alone. What is said more than once (system messages, schemas, common
-replies) is stored once, by its hash. Only what the provider's identity, ChatRequest and ChatReply hold gets
-in: no header, no key of access.
+run can be replayed from this file alone. What is said more than once (templates, rows, drafts, schemas) is
+stored once, by its hash. Only what the provider's identity, ChatRequest and ChatReply hold gets in: no
+header, no key of access.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ..records.calls import ChatReply, ChatRequest, Usage, call_key
 from ..records.conversation import Turn
 from ..records.errors import RunFolderError
 from ..records.rows import canonical_json
 from .group_commit import GroupCommit
-from .migrations import Layout, Migration, open_database, store_error
+from .ledger_schema import LEDGER
+from .migrations import open_database, store_error
+from .texts import Texts, unpack
 
-# below this many bytes zlib's header and dictionary eat up what it saves
-WORTH_ZIPPING = 200
+Read = TypeVar("Read")
 
 # A refusal or a filtered reply is kept for the account, but another attempt may fare better.
 ANSWERS = ("stop", "length", "other")
-
-LAYOUT = Layout(
-    file="calls.db",
-    tag="ENTC",
-    migrations=(
-        Migration(
-            "texts and calls",
-            """
-            CREATE TABLE texts (
-                id INTEGER PRIMARY KEY,
-                hash BLOB NOT NULL UNIQUE,   -- SHA-256 of the text
-                zipped INTEGER NOT NULL,     -- 1: zlib
-                body BLOB NOT NULL           -- UTF-8
-            );
-            CREATE TABLE calls (
-                id INTEGER PRIMARY KEY,
-                key BLOB NOT NULL,
-                operator TEXT NOT NULL,
-                frame INTEGER NOT NULL REFERENCES texts,  -- identity, and the request without its messages
-                messages TEXT NOT NULL,                   -- [[role, text], ...]
-                reply INTEGER REFERENCES texts,
-                finish_reason TEXT,
-                prompt_tokens INTEGER NOT NULL,
-                completion_tokens INTEGER NOT NULL,
-                latency_s REAL NOT NULL,
-                error_class TEXT NOT NULL,
-                error_message INTEGER REFERENCES texts,
-                created_s REAL NOT NULL                   -- since 1970, UTC
-            );
-            CREATE INDEX calls_by_key ON calls (key);
-            """,
-        ),
-    ),
-)
+FIRST_ANSWER = f"WHERE key = ? AND finish_reason IN {ANSWERS} ORDER BY id LIMIT 1"
 
 _PAGE = 500
 
@@ -123,12 +90,13 @@ class Ledger:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._reader = open_database(path, LAYOUT)
+        self._reader = open_database(path, LEDGER)
         self._reader.row_factory = sqlite3.Row
         self._reading = threading.Lock()
         # measured: 64 callers share the fsyncs and lose nothing; one alone waits 4 ms where it waited 0.2
-        self._writer = open_database(path, LAYOUT, synchronous="FULL")
-        self._commits = GroupCommit(self._writer, self._insert, path=path)
+        self._writer = open_database(path, LEDGER, synchronous="FULL")
+        self._texts = Texts(self._writer)
+        self._commits = GroupCommit(self._writer, self._insert, path=path, undone=self._texts.forget)
 
     def __enter__(self) -> Self:
         return self
@@ -142,17 +110,27 @@ class Ledger:
         with self._reading:
             self._reader.close()
 
-    async def record(self, call: RecordedCall) -> None:
-        """Return when the call is on disk. Raises RunFolderError where it cannot be written."""
-        await self._commits.add(call)
+    async def record(self, call: RecordedCall) -> RecordedCall:
+        """Return when the call is on disk. Raises RunFolderError where it cannot be written.
+
+        Gives the call that answers its key from now on, if any does: that is an earlier one where another
+        process has asked the same at the same time.
+        """
+        first = await self._commits.add(call)
+        return self.find(call.key) or call if first else call
 
     def find(self, key: str) -> RecordedCall | None:
         """The recorded call that answers this key: the first of them, so that the answer never changes."""
-        rows = self._read(
-            f"SELECT * FROM calls WHERE key = ? AND finish_reason IN {ANSWERS} ORDER BY id LIMIT 1",
-            bytes.fromhex(key),
-        )
+        rows = self._read(f"SELECT * FROM calls {FIRST_ANSWER}", bytes.fromhex(key))
         return self._call(rows[0]) if rows else None
+
+    def reply(self, key: str) -> ChatReply | None:
+        """The reply of the call that answers this key.
+
+        Cheap enough for the event loop: a miss reads the index and no more.
+        """
+        rows = self._read(f"SELECT * FROM calls {FIRST_ANSWER}", bytes.fromhex(key))
+        return self._checked(rows[0], self._reply) if rows else None
 
     def calls(
         self, *, operator: str | None = None, key_prefix: str = "", answers: bool | None = None
@@ -208,7 +186,7 @@ class Ledger:
             yield f"{table} {row}: refers to a row of {parent} that is not there"
         for number, *stored in self._pages("SELECT id, hash, zipped, body FROM texts WHERE id > ?1"):
             try:
-                _unpack(*stored)
+                unpack(*stored)
             except _DAMAGE as error:
                 yield f"text {number}: {error}"
         for row in self._pages("SELECT * FROM calls WHERE id > ?1"):
@@ -220,46 +198,33 @@ class Ledger:
                 if call_key(call.identity, call.request) != call.key:
                     yield f"call {row['id']}: its key does not fit its request"
 
-    def _insert(self, call: RecordedCall) -> None:
-        """Put one call into the open transaction."""
-        request, reply = call.request, call.reply
-        frame = {"identity": call.identity, "request": request.model_dump(mode="json", exclude={"messages"})}
+    def _insert(self, call: RecordedCall) -> bool:
+        """Put one call into the open transaction; whether an earlier one answers its key."""
+        request, reply, texts = call.request, call.reply, self._texts
+        key = bytes.fromhex(call.key)
+        answered = self._writer.execute(f"SELECT 1 FROM calls {FIRST_ANSWER}", (key,)).fetchone()
+        frame = f'{{"identity":{canonical_json(call.identity)},"request":{request.frame}}}'
         usage = reply.usage if reply else Usage()
         self._writer.execute(
             "INSERT INTO calls (key, operator, frame, messages, reply, finish_reason, prompt_tokens, "
             "completion_tokens, latency_s, error_class, error_message, created_s) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                bytes.fromhex(call.key),
+                key,
                 request.operator,
-                self._store(canonical_json(frame)),
-                json.dumps([(turn.role, self._store(turn.content)) for turn in request.messages]),
-                self._store(reply.text) if reply else None,
+                texts.store_whole(frame),
+                json.dumps([(turn.role, *texts.store(turn.content)) for turn in request.messages]),
+                json.dumps(texts.store(reply.text)) if reply else None,
                 reply.finish_reason if reply else None,
                 usage.prompt_tokens,
                 usage.completion_tokens,
                 reply.latency_s if reply else 0.0,
                 call.error_class,
-                self._store(call.error_message) if call.error_message else None,
+                texts.store_whole(call.error_message) if call.error_message else None,
                 call.created_s,
             ),
         )
-
-    def _store(self, text: str) -> int:
-        """The number of a text, which is stored unless it is there already."""
-        octets = text.encode("utf-8", "surrogatepass")
-        digest = hashlib.sha256(octets).digest()
-        found = self._writer.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchone()
-        if found:
-            return int(found[0])
-        zipped = zlib.compress(octets, 6) if len(octets) >= WORTH_ZIPPING else octets
-        pays = len(zipped) < len(octets)
-        new = self._writer.execute(
-            "INSERT INTO texts (hash, zipped, body) VALUES (?, ?, ?)",
-            (digest, pays, zipped if pays else octets),
-        )
-        assert new.lastrowid is not None
-        return new.lastrowid
+        return answered is not None
 
     def _read(self, sql: str, *values: object) -> list[sqlite3.Row]:
         try:
@@ -275,46 +240,48 @@ class Ledger:
             yield from rows
             last = rows[-1]["id"]
 
-    def _text(self, number: int) -> str:
-        found = self._read("SELECT hash, zipped, body FROM texts WHERE id = ?", number)
-        if not found:
-            message = f"text {number} is missing"
+    def _text(self, *numbers: int) -> str:
+        """The parts of these numbers, joined."""
+        found = self._read(
+            "SELECT id, hash, zipped, body FROM texts WHERE id IN (SELECT value FROM json_each(?))",
+            json.dumps(numbers),
+        )
+        parts = {number: unpack(*stored) for number, *stored in found}
+        missing = [number for number in numbers if number not in parts]
+        if missing:
+            message = f"text {missing[0]} is missing"
             raise ValueError(message)
-        return _unpack(*found[0])
+        return "".join(parts[number] for number in numbers)
 
     def _call(self, row: sqlite3.Row) -> RecordedCall:
+        return self._checked(row, self._rebuilt)
+
+    def _checked(self, row: sqlite3.Row, read: Callable[[sqlite3.Row], Read]) -> Read:
         try:
-            return self._rebuilt(row)
+            return read(row)
         except _DAMAGE as error:
             message = f"{self.path}: call {row['id']} is damaged: {error}"
             raise RunFolderError(message, "restore a copy of the file") from error
 
+    def _reply(self, row: sqlite3.Row) -> ChatReply:
+        return ChatReply(
+            text=self._text(*json.loads(row["reply"])),
+            finish_reason=row["finish_reason"],
+            usage=Usage(prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"]),
+            latency_s=row["latency_s"],
+        )
+
     def _rebuilt(self, row: sqlite3.Row) -> RecordedCall:
         frame = json.loads(self._text(row["frame"]))
-        turns = tuple(Turn(role=role, content=self._text(text)) for role, text in json.loads(row["messages"]))
-        reply = None
-        if row["reply"] is not None:
-            spent = Usage(prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"])
-            reply = ChatReply(
-                text=self._text(row["reply"]),
-                finish_reason=row["finish_reason"],
-                usage=spent,
-                latency_s=row["latency_s"],
-            )
+        turns = tuple(
+            Turn(role=role, content=self._text(*parts)) for role, *parts in json.loads(row["messages"])
+        )
         return RecordedCall(
             key=row["key"].hex(),
             identity=frame["identity"],
             request=ChatRequest(**frame["request"], messages=turns),
-            reply=reply,
+            reply=None if row["reply"] is None else self._reply(row),
             error_class=row["error_class"],
             error_message=self._text(row["error_message"]) if row["error_message"] else "",
             created_s=row["created_s"],
         )
-
-
-def _unpack(digest: bytes, zipped: int, body: bytes) -> str:
-    octets = zlib.decompress(body) if zipped else body
-    if hashlib.sha256(octets).digest() != digest:
-        message = "its content does not fit its hash"
-        raise ValueError(message)
-    return octets.decode("utf-8", "surrogatepass")

@@ -75,11 +75,14 @@ class RecordedChat:
         identity = self._chat.identity
         key = call_key(identity, request)
         shared = self._in_flight.get(key)
-        if shared is None or shared.task.done():
-            shared = _InFlight(asyncio.create_task(self._answer(key, identity, request)))
-            self._in_flight[key] = shared
-        else:
+        if shared is not None and not shared.task.done():
             self.counts.answered += 1
+        elif found := self._ledger.reply(key):
+            self.counts.answered += 1
+            return found
+        else:
+            shared = _InFlight(asyncio.create_task(self._ask(key, identity, request)))
+            self._in_flight[key] = shared
         shared.waiting += 1
         try:
             # shielded: when one of those that share the call is cancelled, the others still get its reply
@@ -91,24 +94,23 @@ class RecordedChat:
                 if self._in_flight.get(key) is shared:
                     del self._in_flight[key]
 
-    async def _answer(self, key: str, identity: dict[str, Any], request: ChatRequest) -> ChatReply:
-        # in a thread, since a read of a file may block
-        found = await asyncio.to_thread(self._ledger.find, key)
-        if found and found.reply:
-            self.counts.answered += 1
-            return found.reply
+    async def _ask(self, key: str, identity: dict[str, Any], request: ChatRequest) -> ChatReply:
         self.counts.calls += 1
         try:
             reply = await self._chat.complete(request)
         except ModelError as error:
             came = ChatReply(text=error.raw, finish_reason="unreadable") if error.raw else None
             kind = type(error).__name__
-            await self._ledger.record(RecordedCall(key, identity, request, came, kind, str(error)))
-            raise
+            answering = await self._ledger.record(
+                RecordedCall(key, identity, request, came, kind, str(error))
+            )
+            if answering.reply is None or not answering.answers:
+                raise
+            return answering.reply  # another process has had more luck meanwhile
         self.counts.prompt_tokens += reply.usage.prompt_tokens
         self.counts.completion_tokens += reply.usage.completion_tokens
-        await self._ledger.record(RecordedCall(key, identity, request, reply))
-        return reply
+        answering = await self._ledger.record(RecordedCall(key, identity, request, reply))
+        return answering.reply or reply
 
 
 class OfflineChat:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints.ledger import LAYOUT as LEDGER
+from ..checkpoints.ledger_schema import LEDGER
 from ..checkpoints.migrations import open_database
 from ..checkpoints.run_schema import RUN
 from ..checkpoints.run_store import RunStore
@@ -92,7 +92,8 @@ def ledger_path(run: Run) -> Path:
     """Where a run's calls are recorded: a file of the run folder, unless another ledger is set.
 
     Several runs may share a ledger, at the same time too: each is answered by what all have recorded.
-    Two that ask the same at the same moment may both pay, since neither finds the other's reply.
+    Two that ask the same at the same moment may both pay, since neither finds the other's reply; both go on
+    with the one that was recorded first.
     """
     return Path(run.settings.ledger) if run.settings.ledger else run.folder / LEDGER.file
 

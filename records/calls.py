@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .conversation import Conversation, to_json
-from .rows import tagged_hash
+from .rows import canonical_json
 
 
 class ChatRequest(BaseModel):
@@ -23,6 +26,26 @@ class ChatRequest(BaseModel):
     attempt: int = Field(
         default=1, ge=1, description="which attempt of a cycle asks; a repeat on purpose must miss"
     )
+
+    @cached_property
+    def frame(self) -> str:
+        """Canonical JSON of all but the messages; made once, as `canonical` is, since several want it."""
+        return canonical_json(self.model_dump(mode="json", exclude={"messages"}))
+
+    @cached_property
+    def canonical(self) -> str:
+        """Canonical JSON of the whole request."""
+        # names are in order, and of all the others only `attempt` comes before `messages`
+        before = f'{{"attempt":{self.attempt},'
+        messages = canonical_json(to_json(self.messages))
+        return f'{before}"messages":{messages},{self.frame.removeprefix(before)}'
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some values changed, which has to be put into JSON anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for made in ("frame", "canonical"):
+            copied.__dict__.pop(made, None)
+        return copied
 
 
 class Usage(BaseModel):
@@ -52,8 +75,8 @@ def call_key(identity: dict[str, Any], request: ChatRequest) -> str:
     `identity` is what the provider decides: model, most tokens, way of asking for JSON. Time-outs, retries,
     addresses and keys of access are left out on purpose.
     """
-    asked = request.model_dump(mode="json", exclude={"messages"}) | {"messages": to_json(request.messages)}
-    return tagged_hash("call", {"identity": identity, "request": asked})
+    text = f'call\0{{"identity":{canonical_json(identity)},"request":{request.canonical}}}'
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class CallTrace(BaseModel):

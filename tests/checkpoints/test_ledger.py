@@ -178,6 +178,30 @@ def test_the_first_reply_stands(ledger):
     assert ledger.find(called().key).reply.text == "first"
 
 
+def test_the_first_of_two_processes_stands(path):
+    """Both have paid, and both get to know whose reply counts."""
+    ours, theirs, in_vain, other_question = (
+        called(reply="ours"),
+        called(reply="theirs"),
+        failed(),
+        failed("two"),
+    )
+    with Ledger(path) as ledger, Ledger(path) as other:
+        assert asyncio.run(other.record(theirs)) == theirs
+        assert asyncio.run(ledger.record(ours)) == theirs
+        assert asyncio.run(ledger.record(in_vain)) == theirs
+        assert list(ledger.calls()) == [theirs, ours, in_vain]
+        assert asyncio.run(ledger.record(other_question)) == other_question
+
+
+def test_a_reply_is_found_without_its_request(ledger):
+    answered, missing, refused = called(), called("two"), failed("three")
+    record(ledger, answered, refused)
+    assert ledger.reply(answered.key) == answered.reply
+    assert ledger.reply(missing.key) is None
+    assert ledger.reply(refused.key) is None
+
+
 def test_calls_can_be_chosen(ledger):
     calls = [called("a"), called("b", operator="domain_analysis"), failed("c")]
     record(ledger, *calls)

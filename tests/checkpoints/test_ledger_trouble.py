@@ -9,7 +9,8 @@ import sqlite3
 import pytest
 
 from entp.checkpoints import migrations
-from entp.checkpoints.ledger import LAYOUT, Ledger
+from entp.checkpoints.ledger import Ledger
+from entp.checkpoints.ledger_schema import LEDGER
 from entp.checkpoints.migrations import open_database, transaction
 from entp.records.errors import EntpError, RunFolderError
 from recorded_calls import called, record
@@ -47,6 +48,8 @@ def tampered(path):
         ("UPDATE calls SET messages = '[[\"user\", 2]]'", "call 1: its key does not fit its request"),
         ("UPDATE calls SET messages = '[[\"user\", 99]]'", "text 99 is missing"),
         ("UPDATE calls SET messages = '[['", "call 1 is damaged"),
+        ("UPDATE calls SET reply = '[99]'", "text 99 is missing"),
+        ("UPDATE calls SET reply = 7", "call 1 is damaged"),
         ("UPDATE calls SET frame = 99", "refers to a row of texts that is not there"),
         ("UPDATE calls SET finish_reason = 'odd'", "call 1 is damaged"),
     ],
@@ -79,13 +82,14 @@ def test_a_damaged_reply_is_an_error_not_an_answer(path):
             connection.execute(
                 "UPDATE texts SET body = CAST('fake' AS BLOB) WHERE body = CAST('fine' AS BLOB)"
             )
-        with pytest.raises(RunFolderError, match=r"call 1 is damaged.*restore"):
-            ledger.find(called().key)
+        for read in (ledger.find, ledger.reply):
+            with pytest.raises(RunFolderError, match=r"call 1 is damaged.*restore"):
+                read(called().key)
 
 
 def test_a_locked_file_is_an_error_and_recording_goes_on_afterwards(path, monkeypatch):
     monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0.01)
-    with Ledger(path) as ledger, contextlib.closing(open_database(path, LAYOUT)) as other:
+    with Ledger(path) as ledger, contextlib.closing(open_database(path, LEDGER)) as other:
 
         async def run():
             with transaction(other):
@@ -101,7 +105,7 @@ def test_a_locked_file_is_an_error_and_recording_goes_on_afterwards(path, monkey
 
 
 def test_a_writer_waits_for_another(path):
-    with Ledger(path) as ledger, contextlib.closing(open_database(path, LAYOUT)) as other:
+    with Ledger(path) as ledger, contextlib.closing(open_database(path, LEDGER)) as other:
 
         async def run():
             with transaction(other):

@@ -107,6 +107,23 @@ def test_equal_requests_in_flight_share_one_call(ledger):
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("late_reply", [lambda asked: "second", raising(ServerUnavailable("busy"))])
+def test_of_two_processes_that_ask_the_same_both_get_the_reply_recorded_first(ledger, late_reply):
+    """They share the ledger, not the requests in flight: each pays, and a replay can only show one."""
+
+    async def run(other):
+        first, second = FakeChat(lambda asked: "first"), FakeChat(late_reply, asyncio.Event())
+        late = asyncio.create_task(RecordedChat(second, other).complete(request()))
+        await called(second)
+        assert (await RecordedChat(first, ledger).complete(request())).text == "first"
+        second.gate.set()
+        assert (await late).text == "first"
+
+    with Ledger(ledger.path) as other:
+        asyncio.run(run(other))
+    assert len(list(ledger.calls())) == 2
+
+
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
 def test_one_who_is_cancelled_takes_nothing_from_the_others(ledger, cancelled):
     async def run():
