@@ -153,6 +153,10 @@ CREATE TABLE forks (                    -- variants run on from an earlier point
     created TEXT NOT NULL               -- UTC
 );
 CREATE INDEX forks_of_fusion ON forks(fusion_id);
+CREATE TABLE code (                     -- which ENTP last asked a model for this run
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL                 -- JSON
+);
 """
 
 RUN = Layout(
@@ -161,6 +165,6 @@ RUN = Layout(
     migrations=(
         Migration("tables of a run", TABLES),
         Migration("second ratings", AUDITS),
-        Migration("recipes and forks", FORKS),
+        Migration("recipes, forks and code", FORKS),
     ),
 )

@@ -21,9 +21,6 @@ from .run_schema import RUN
 
 Record = dict[str, Any]
 
-# stands among the settings, and no setting has such a name
-_CODE = "(code)"
-
 
 class StageMark(BaseModel):
     """The mark that a finished stage leaves: hashes of what it read, how, and what it left behind."""
@@ -113,25 +110,28 @@ class RunStore:
 
     def settings(self) -> Record:
         """The settings stored with the run."""
-        return {name: value for name, value in self._named().items() if name != _CODE}
+        return self._named("settings")
 
     def set_settings(self, settings: Record) -> None:
         """Store the settings of a run as a whole."""
-        code = self.code()
-        with self.transaction():
-            self.replace("settings", _as_named(settings | ({_CODE: code} if code else {})))
+        self._set_named("settings", settings)
 
     def code(self) -> Record:
-        """What was stored of the code that last worked on the run; empty where nothing was."""
-        found: Record = self._named().get(_CODE, {})
-        return found
+        """What was stored of the code that last asked a model for the run; empty where nothing was."""
+        return self._named("code")
 
     def set_code(self, code: Record) -> None:
-        """Store which code works on the run."""
-        self.insert("settings", _as_named({_CODE: code}))
+        """Store which code asks a model for the run."""
+        self._set_named("code", code)
 
-    def _named(self) -> Record:
-        return {record["name"]: json.loads(record["value"]) for record in self.db["settings"].rows}
+    def _named(self, table: str) -> Record:
+        return {record["name"]: json.loads(record["value"]) for record in self.db[table].rows}
+
+    def _set_named(self, table: str, values: Record) -> None:
+        with self.transaction():
+            self.replace(
+                table, ({"name": name, "value": canonical_json(value)} for name, value in values.items())
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -139,7 +139,3 @@ class RunStore:
             yield
         except sqlite3.Error as error:
             raise store_error(self._path, "writing", error) from error
-
-
-def _as_named(values: Record) -> list[Record]:
-    return [{"name": name, "value": canonical_json(value)} for name, value in values.items()]
