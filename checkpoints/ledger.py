@@ -213,8 +213,8 @@ class Ledger:
                 key,
                 request.operator,
                 texts.store_whole(frame),
-                json.dumps([(turn.role, *texts.store(turn.content)) for turn in request.messages]),
-                json.dumps(texts.store(reply.text)) if reply else None,
+                _short([(turn.role, *texts.store(turn.content)) for turn in request.messages]),
+                _short(texts.store(reply.text)) if reply else None,
                 reply.finish_reason if reply else None,
                 usage.prompt_tokens,
                 usage.completion_tokens,
@@ -285,3 +285,7 @@ class Ledger:
             error_message=self._text(row["error_message"]) if row["error_message"] else "",
             created_s=row["created_s"],
         )
+
+
+def _short(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

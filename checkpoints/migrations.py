@@ -109,6 +109,20 @@ def migrate(connection: sqlite3.Connection, layout: Layout) -> None:
             raise store_error(_path(connection), doing, error) from error
 
 
+def compact(path: str | Path, layout: Layout) -> None:
+    """Give a file's free pages and its write-ahead log back to the disk; needs its size once more meanwhile.
+
+    Raises RunFolderError where another process is at work on it.
+    """
+    with contextlib.closing(open_database(path, layout)) as connection:
+        try:
+            if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise store_error(path, "compacting", error) from error
+
+
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Everything inside is committed at the end, or nothing is.

@@ -33,6 +33,7 @@ COMMANDS = {
     "show": "views",
     "list": "views",
     "verify": "views",
+    "prune": "prune",
     "replay": "replay",
     "graph": "draw",
     "studio": "studio",

@@ -50,7 +50,7 @@ STAGE_OPTIONS: dict[str, tuple[str, ...]] = {
     "embed": ("encoder",),
     "score": ("correction", "neighbours", "lq_below", "seed"),
     "select": ("exclude", "clusterer", "similarity", "kinds", "fold", "seed"),
-    "fuse": ("pairs", "budget", "temperature", "domain_temperature", "seed"),
+    "fuse": ("pairs", "budget", "temperature", "domain_temperature", "seed", "keep_checkpoints"),
     "blend": ("blend_percent", "blend_kinds", "max_loss", "seed"),
     "export": ("form", "out"),
 }

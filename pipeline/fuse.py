@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from contextvars import Context
 from typing import cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Durability
 
 from ..checkpoints.run_store import Record
 from ..checkpoints.saver import open_saver, thread_id
@@ -31,6 +34,8 @@ from .stages import Result, hash_of
 from .wiring import open_model
 
 VARIANTS = 3
+# when LangGraph saves checkpoints: after every superstep, or once at the end
+_DURABILITY: dict[str, Durability] = {"all": "async", "last": "exit"}
 SIDES = ("left", "right")
 BEYOND = "beyond --pairs"
 
@@ -62,13 +67,19 @@ class _Fusing:
         self._model = model
         self._settings = fusion_settings(run)
         self._recipe = recipe_of(model, self._settings)
+        self._saver: AsyncSqliteSaver | None = None
         self._cluster = cluster_fusion_graph(self._fuse).compile(name="cluster_fusion")
 
     async def all(self, pairs: list[Record]) -> None:
         self._pairs = {pair["id"]: pair for pair in pairs}
-        async with open_saver(self._run.folder / CHECKPOINTS_FILE) as saver:
-            self._saver = saver
-            self._fusion = fusion_graph(self._model).compile(checkpointer=saver, name="fusion")
+        keep = self._run.settings.keep_checkpoints
+        checkpoints = self._run.folder / CHECKPOINTS_FILE
+        async with AsyncExitStack() as stack:
+            # what a fusion left before has to go even where it leaves nothing now
+            if keep != "none" or checkpoints.exists():
+                self._saver = await stack.enter_async_context(open_saver(checkpoints))
+            keeper = None if keep == "none" else self._saver
+            self._fusion = fusion_graph(self._model).compile(checkpointer=keeper, name="fusion")
             with self._run.progress.task("fusing pairs", len(pairs)) as self._done:
                 await for_each(_groups(pairs), self._fold, workers=self._run.settings.concurrency)
 
@@ -102,12 +113,13 @@ class _Fusing:
     async def _invoke(self, state: FusionInput, config: RunnableConfig) -> FusionState:
         thread = thread_id(state["fusion_id"])
         # the ledger answers what was asked before, so an unfinished thread is begun anew, not resumed
-        await self._saver.adelete_thread(thread)
+        if self._saver is not None:
+            await self._saver.adelete_thread(thread)
         ended = await self._fusion.ainvoke(
             state,
             {**config, "configurable": {"thread_id": thread}},
             context=self._settings,
-            durability="exit",
+            durability=_DURABILITY.get(self._run.settings.keep_checkpoints),
         )
         return cast(FusionState, ended)
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..checkpoints.run_store import Record
-from ..graph.state import FusionInput, FusionSettings, FusionState, Outcome
+from ..graph.state import Attempt, FusionInput, FusionSettings, FusionState, Outcome
 from ..nodes.ask import Model
 from ..prompts.render import templates_hash
 from ..records.rows import tagged_hash
@@ -84,13 +84,29 @@ def fused_row(fusion_id: str, outcome: Outcome, model: str) -> Record:
         "loss": outcome["loss"],
         # the first attempt of Cycle 2 judges what Cycle 1 has written
         "templates": [a["template"] for a in attempts if a["cycle"] == 1 or a["attempt"] > 1],
-        "attempts": attempts,
+        "attempts": _without_repeats(attempts),
         "reason": outcome["reason"],
         "raw": outcome["raw"],
         "model": model,
         "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
         "completion_tokens": sum(call["completion_tokens"] for call in calls),
     }
+
+
+def _without_repeats(attempts: list[Attempt]) -> list[Record]:
+    """The attempts, each with its text only where it is not that of the attempt before.
+
+    Texts are most of what a run keeps of a fusion, and the first attempt of Cycle 2 judges one of Cycle 1.
+    """
+    stored = []
+    last = None
+    for attempt in attempts:
+        record: Record = {**attempt}
+        if attempt["turns"] == last:
+            del record["turns"]
+        stored.append(record)
+        last = attempt["turns"]
+    return stored
 
 
 def overrides(run: Run) -> int:

@@ -85,6 +85,10 @@ class Settings(BaseModel):
     pairs: int | None = Field(
         default=None, ge=1, description="fuse only so many pairs, both kinds, short texts first: a trial"
     )
+    keep_checkpoints: Literal["all", "last", "none"] = Field(
+        default="last",
+        description="checkpoints of a fusion to keep for Studio: every superstep, the end or nothing",
+    )
     budget: int = Field(default=3, ge=1, le=10, description="most attempts a cycle, the first included")
     temperature: float = Field(default=0.2, ge=0, le=2, description="for every operator but domain analysis")
     domain_temperature: float = Field(default=0.4, ge=0, le=2, description="for domain analysis")

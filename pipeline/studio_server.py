@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..checkpoints.saver import thread_id
+from ..checkpoints.threads import threads
 from ..records.errors import EntpError, UsageError
-from .run_folder import look_at_run
+from .run_folder import CHECKPOINTS_FILE, look_at_run
 
 MODULE = "entp.pipeline.studio"
 CONFIG: dict[str, Any] = {
@@ -84,16 +85,20 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _name_threads(run: Path, port: int) -> None:
-    """Tell the server of the run's fusions and forks: it lists no thread that it has not been told of."""
+    """Tell the server of the run's fusions and forks: it lists no thread that it has not been told of.
+
+    What has left no checkpoint is left out, since there would be nothing to open.
+    """
     with look_at_run(run) as opened:
         found = list(
             opened.store.query(
                 "SELECT id, 'variant' AS graph FROM forks UNION ALL "
-                "SELECT id, 'fusion' FROM fusions WHERE status = 'done' LIMIT ?",
-                THREADS,
+                "SELECT id, 'fusion' FROM fusions WHERE status = 'done'"
             )
         )
-    for record in found:
+    kept = threads(run / CHECKPOINTS_FILE)
+    there = [record for record in found if thread_id(record["id"]) in kept]
+    for record in there[:THREADS]:
         told = {
             "thread_id": thread_id(record["id"]),
             "if_exists": "do_nothing",

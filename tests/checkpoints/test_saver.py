@@ -5,6 +5,7 @@ import json
 import operator
 import sqlite3
 import uuid
+import zlib
 from typing import Annotated
 
 import ormsgpack
@@ -74,7 +75,7 @@ def test_an_object_in_a_foreign_checkpoint_is_not_made(path):
     async def run():
         async with open_saver(path) as saver:
             # as a saver without our setting writes and reads
-            saver.serde = JsonPlusSerializer(allowed_msgpack_modules=True)
+            saver.serde = JsonPlusSerializer(allowed_msgpack_modules=True)  # unzipped, too
             await put(saver, {"spy": Spy("written"), "model": Model(name="m")})
             await saver.aget_tuple(config())
             assert Spy.made == ["written", "written"]  # the loose saver does make it again
@@ -86,17 +87,48 @@ def test_an_object_in_a_foreign_checkpoint_is_not_made(path):
     asyncio.run(run())
 
 
+def test_what_repeats_takes_little_space(path):
+    value = ["a text that every attempt of a variant repeats"] * 200
+
+    async def run():
+        async with open_saver(path) as saver:
+            await put(saver, value)
+        assert await read(path) == value
+
+    asyncio.run(run())
+    connection = sqlite3.connect(path)
+    ((kind, size),) = connection.execute("SELECT type, length(checkpoint) FROM checkpoints").fetchall()
+    connection.close()
+    assert kind == "msgpack+zlib"
+    assert size < 1000
+
+
+def test_a_checkpoint_that_another_program_has_encrypted_is_not_read(path):
+    async def run():
+        async with open_saver(path) as saver:
+            await put(saver, None)
+            await saver.conn.execute("UPDATE checkpoints SET type = 'msgpack+aes'")
+            await saver.conn.commit()
+        with pytest.raises(ValueError, match="aes"):
+            await read(path)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("form", ["msgpack", "msgpack+zlib"])
 @pytest.mark.parametrize("code", [0, 1, 2, 4, 5])  # the forms in which msgpack carries a constructor
-def test_code_in_a_foreign_checkpoint_is_not_run(path, tmp_path, code):
+def test_code_in_a_foreign_checkpoint_is_not_run(path, tmp_path, code, form):
     folder = tmp_path / "made by the checkpoint"
     argument = {0: str(folder), 1: [str(folder)]}.get(code, {"path": str(folder)})
     call = ormsgpack.packb(("os", "mkdir", argument, "model_validate_json"))
     content = ormsgpack.packb(checkpoint_of(ormsgpack.Ext(code, call)))
+    if form == "msgpack+zlib":
+        content = zlib.compress(content)
 
     async def run():
         async with open_saver(path) as saver:
             await put(saver, None)
-            await saver.conn.execute("UPDATE checkpoints SET checkpoint = ?", (content,))
+            await saver.conn.execute("UPDATE checkpoints SET type = ?, checkpoint = ?", (form, content))
             await saver.conn.commit()
         await read(path)
         assert not folder.exists()

@@ -9,47 +9,10 @@ import sys
 import click
 import pytest
 
-from entp.cli.main import COMMANDS, entp, main
+from entp.cli.main import COMMANDS, entp
 from entp.pipeline.run_folder import look_at_run
 
 HEAVY = ("torch", "sentence_transformers", "langchain_openai", "langgraph", "sklearn", "xllamacpp")
-
-
-@pytest.fixture
-def entp_command(monkeypatch, capsys):
-    """Run `entp ARGS` as the shell would; gives exit code, stdout and stderr."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["entp", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
-
-
-@pytest.fixture
-def pool(tmp_path):
-    path = tmp_path / "pool.jsonl"
-    rows = [
-        {
-            "instruction": f"Question number {at}?",
-            "output": f"Answer number {at}.",
-            "ratings": {"critic": at % 6},
-        }
-        for at in range(12)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return path
-
-
-@pytest.fixture
-def arguments(pool, model_server, tmp_path):
-    return [
-        *(pool, "--run", tmp_path / "run", "--base-url", model_server.base_url, "--model", "fake"),
-        *("--encoder", "embedded", "--similarity", "0.6", "--pairs", "2"),
-    ]
 
 
 def test_help_and_errors_need_no_heavy_import():
