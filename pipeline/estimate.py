@@ -16,7 +16,7 @@ FUSIONS = 200
 CALLS = 1000
 
 _TOKENS = ("prompt_tokens", "completion_tokens")
-_MINUTE, _HOUR, _MILLION = 60, 3600, 1_000_000
+_MINUTE, _HOUR, _MILLION, _CENT = 60, 3600, 1_000_000, 0.01
 
 _LAST = f"(SELECT id, calls FROM fusions WHERE status = 'done' ORDER BY rowid DESC LIMIT {FUSIONS})"
 # the calls of the fusion itself, then those of its variants
@@ -122,9 +122,13 @@ def in_words(estimate: Estimate) -> str:
     if estimate.calls is None:
         return f"{estimate.least:,} to {estimate.most:,} calls"
     tokens = (estimate.prompt_tokens or 0) + (estimate.completion_tokens or 0)
-    price = f"{_rounded(tokens)} tokens" if estimate.dollars is None else f"${estimate.dollars:,.2f}"
+    price = f"{_rounded(tokens)} tokens" if estimate.dollars is None else _price(estimate.dollars)
     time = "" if estimate.seconds is None else f", {_duration(estimate.seconds)}"
     return f"about {estimate.calls:,} calls (at most {estimate.most:,}), {price}{time}"
+
+
+def _price(dollars: float) -> str:
+    return f"${dollars:,.2f}" if dollars >= _CENT else "less than a cent"
 
 
 def _rounded(number: int) -> str:
