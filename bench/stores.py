@@ -1,6 +1,6 @@
 """What a finished fusion takes on disk, in each file of the run folder and in each table.
 
-    python bench/stores.py [fusions]
+    python bench/stores.py [fusions] [all|last|none ...]
 
 Rows of examples/pool.jsonl are fused through the real graph, ledger, saver and run store. The model is made
 up: it answers at once, with texts as long as a model's. What it writes keeps two of three sentences of what
@@ -164,25 +164,21 @@ def tables(path: Path, fusions: int) -> dict[str, float]:
         return {name: size / fusions for name, size in sizes if name not in OF_THE_POOL}
 
 
-async def measured(folder: Path, fusions: int) -> None:
+async def measured(folder: Path, fusions: int, keep: str) -> None:
     """Fuse, and print what each file and table came to."""
-    with open_run(folder, {"pool": (str(POOL),)}, create=True) as run:
+    with open_run(folder, {"pool": (str(POOL),), "keep_checkpoints": keep}, create=True) as run:
         await load(run)
-        texts = [
-            turn["content"]
-            for row in run.store.query("SELECT turns FROM rows")
-            for turn in json.loads(row["turns"])
-        ]
-        sentences = [
-            part for text in texts for part in re.split(r"(?<=[.!?])\s+", text) if 20 < len(part) < 400
-        ]
-        let_write(sentences)
+        rows = run.store.query("SELECT turns FROM rows")
+        texts = [turn["content"] for row in rows for turn in json.loads(row["turns"])]
+        let_write([part for text in texts for part in sentences_of(text) if 20 < len(part) < 400])
         plan(run, fusions)
         started = time.process_time()
         result = await fuse_stage.fuse(run)
         spent = time.process_time() - started
     calls = result.report["spent"]["calls"] / fusions
-    print(f"{fusions} fusions of {calls:.1f} calls, {spent / fusions * 1000:.0f} ms CPU a fusion")
+    print(
+        f"keep {keep}: {fusions} fusions of {calls:.1f} calls, {spent / fusions * 1000:.0f} ms CPU a fusion"
+    )
     total = 0.0
     for file in FILES:
         path = folder / file
@@ -196,11 +192,12 @@ async def measured(folder: Path, fusions: int) -> None:
     print(f"{'together':40}{total / 1024:8.1f}")
 
 
-def main(fusions: int) -> None:
-    """Measure in a folder that goes away."""
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measured(Path(folder), fusions))
+def main(fusions: int, keeps: list[str]) -> None:
+    """Measure in folders that go away."""
+    for keep in keeps:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(measured(Path(folder), fusions, keep))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, sys.argv[2:] or ["last", "none", "all"])

@@ -29,7 +29,8 @@ class Farm:
         self.connection.set_trace_callback(self._count)
         self.writing, self.go = threading.Event(), threading.Event()
         self.trouble = trouble
-        self.group = GroupCommit(self.connection, self._write, path=path)
+        self.undone = 0
+        self.group = GroupCommit(self.connection, self._write, path=path, undone=self._undo)
 
     def _count(self, statement):
         self.commits += statement == "COMMIT"
@@ -39,6 +40,10 @@ class Farm:
         assert self.go.wait(30)
         self.connection.execute("INSERT INTO animals VALUES (?)", (name,))
         self.trouble(name)
+        return f"{name} is in"
+
+    def _undo(self):
+        self.undone += 1
 
 
 def stored(path):
@@ -112,9 +117,10 @@ def test_a_failure_reaches_every_caller_and_the_next_group_is_written(farm, erro
         both = asyncio.gather(barn.group.add("good"), barn.group.add("bad"), return_exceptions=True)
         await asyncio.sleep(0)
         barn.go.set()
-        await first
+        assert await first == "first is in"
         assert [type(outcome) for outcome in await both] == [raised, raised]
-        await barn.group.add("later")
+        assert barn.undone == 1
+        assert await barn.group.add("later") == "later is in"
         barn.group.close()
 
     asyncio.run(run())
