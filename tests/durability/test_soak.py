@@ -16,6 +16,7 @@ from disturbed import (
     kill,
     send_server_away,
 )
+from paid_calls import delay_of, slow_delay_of
 
 SEED = 20
 # what, how often in all, at most so often in one run
@@ -49,6 +50,7 @@ def test_disturbed_runs_find_what_undisturbed_ones_find(bench, undisturbed, tmp_
             tally = Tally(what)
             while tally.stops < wanted:
                 folder = tmp_path / f"{what.replace(', ', '-').replace(' ', '-')}-{tally.runs}"
+                bench.delay = slow_delay_of if what == "SIGINT, twice" else delay_of
                 disturb(
                     bench,
                     undisturbed,
