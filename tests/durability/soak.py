@@ -1,4 +1,7 @@
-"""The long trial, `make soak`: forty kills and every other disturbance, at moments drawn by a seed."""
+"""The long trial, `make soak`: forty kills and every other disturbance, at moments drawn by a seed.
+
+Its name keeps it out of `make test`.
+"""
 
 import random
 import signal
@@ -31,7 +34,6 @@ PLAN = (
 DRAINS = ("SIGINT, once", "SIGTERM, once")
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_disturbed_runs_find_what_undisturbed_ones_find(bench, undisturbed, tmp_path, capfd):
     draw = random.Random(SEED)
