@@ -32,7 +32,7 @@ test: setup lint
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 soak: setup
-	$(BIN)/pytest -q -m soak tests/durability
+	$(BIN)/pytest -q tests/durability/soak.py
 
 lint: setup .typecheck/entp
 	$(BIN)/ruff check .

@@ -48,7 +48,7 @@ class Stopping:
     At the first one, calls in flight end and are recorded, and no other starts; then the command is ended by
     a KeyboardInterrupt. Where a stage computes, its process ends: what a kill leaves is what the next command
     goes on from, and an exception is not sure to arrive, since Python drops what is raised in a destructor.
-    The second one, of either kind, ends the process even in the midst of native code.
+    The second one, of either kind, ends the process, also in the midst of native code that lets threads run.
 
     `exit_code` is for a command that a KeyboardInterrupt ended.
     """

@@ -14,7 +14,7 @@ from entp.pipeline.run_folder import look_at_run, open_run
 from entp.pipeline.stages import run_stage
 from entp.pipeline.verify import verify
 from entp_process import EntpProcess
-from paid_calls import PaidCalls, calls_on_disk, results
+from paid_calls import PaidCalls, calls_on_disk, delay_of, results
 from small_pool import FakeEncoder, pool_rows
 
 CONCURRENCY = 4
@@ -34,12 +34,13 @@ class Bench:
         self.pool = pool
         self.server = server
         self._answers = answers
+        self.delay = delay_of
         self.renew()
         self.settings = SETTINGS | {"base_url": server.base_url}
 
     def renew(self):
         """Begin the account of calls anew."""
-        self.calls = self.server.answers = PaidCalls(self._answers)
+        self.calls = self.server.answers = PaidCalls(self._answers, self.delay)
 
     def server_is_back(self):
         """A new server at the address of the one that was stopped."""

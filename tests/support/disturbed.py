@@ -88,7 +88,8 @@ def ask_once(number):
 
     def ask(run):
         run.send(number)
-        return f"exit code {run.end()}" if run.end() != 128 + number else None
+        # before the command has begun the signal itself ends the process, which is the same to a shell
+        return f"exit code {run.end()}" if run.end() not in {128 + number, -number} else None
 
     return ask
 
@@ -96,7 +97,7 @@ def ask_once(number):
 def ask_twice(run):
     """Ctrl-C, and again until it is gone."""
     code = run.insist(signal.SIGINT)
-    return f"exit code {code}" if code not in {130, -signal.SIGINT} else None
+    return f"exit code {code}" if code not in {128 + signal.SIGINT, -signal.SIGINT} else None
 
 
 def fill_disk(draw):

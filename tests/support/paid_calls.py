@@ -33,10 +33,15 @@ def delay_of(call):
     return 0.005 + 0.025 * sha256(call.encode()).digest()[0] / 255
 
 
+def slow_delay_of(call):
+    """As before, but one call in eight takes a second, so that a second signal finds it in flight."""
+    return 1.0 if sha256(call.encode()).digest()[1] < 32 else delay_of(call)
+
+
 class PaidCalls:
     """The `answers` of a model server, which counts what it is asked and puts each call into `events`."""
 
-    def __init__(self, answers, delay=delay_of):
+    def __init__(self, answers, delay):
         self.answers = answers
         self.delay = delay
         self.asked = Counter()

@@ -1,4 +1,7 @@
-"""The long trial, `make soak`: forty kills and every other disturbance, at moments drawn by a seed."""
+"""The long trial, `make soak`: forty kills and every other disturbance, at moments drawn by a seed.
+
+Its name keeps it out of `make test`.
+"""
 
 import random
 import signal
@@ -16,6 +19,7 @@ from disturbed import (
     kill,
     send_server_away,
 )
+from paid_calls import delay_of, slow_delay_of
 
 SEED = 20
 # what, how often in all, at most so often in one run
@@ -30,7 +34,6 @@ PLAN = (
 DRAINS = ("SIGINT, once", "SIGTERM, once")
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_disturbed_runs_find_what_undisturbed_ones_find(bench, undisturbed, tmp_path, capfd):
     draw = random.Random(SEED)
@@ -49,6 +52,7 @@ def test_disturbed_runs_find_what_undisturbed_ones_find(bench, undisturbed, tmp_
             tally = Tally(what)
             while tally.stops < wanted:
                 folder = tmp_path / f"{what.replace(', ', '-').replace(' ', '-')}-{tally.runs}"
+                bench.delay = slow_delay_of if what == "SIGINT, twice" else delay_of
                 disturb(
                     bench,
                     undisturbed,
