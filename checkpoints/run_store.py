@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlite_utils import Database
 
 from ..records.books import Books
+from ..records.errors import RunFolderError
 from ..records.rows import canonical_json
 from .migrations import open_database, store_error, transaction
 from .run_schema import RUN
@@ -125,7 +126,11 @@ class RunStore:
         self._set_named("code", code)
 
     def _named(self, table: str) -> Record:
-        return {record["name"]: json.loads(record["value"]) for record in self.db[table].rows}
+        try:
+            return {record["name"]: json.loads(record["value"]) for record in self.db[table].rows}
+        except ValueError as error:
+            message = f"{self._path}: the table {table} cannot be read: {error}"
+            raise RunFolderError(message, "it was damaged or changed: restore a copy of it") from error
 
     def _set_named(self, table: str, values: Record) -> None:
         with self.transaction():

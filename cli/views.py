@@ -119,11 +119,11 @@ def _outline(value: Any, depth: int) -> None:
 
 
 def _is_turns(item: Any) -> bool:
-    return (
-        isinstance(item, list)
-        and bool(item)
-        and all(isinstance(turn, dict) and set(turn) == {"role", "content"} for turn in item)
-    )
+    return isinstance(item, list) and bool(item) and all(_is_turn(turn) for turn in item)
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"role", "content"} and isinstance(value["content"], str)
 
 
 @click.command("verify", epilog="\b\nExample:\n  entp verify --run runs/first")

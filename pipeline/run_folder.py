@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..checkpoints.ledger_schema import LEDGER
-from ..checkpoints.migrations import open_database
+from ..checkpoints.migrations import open_database, store_error
 from ..checkpoints.run_schema import RUN
 from ..checkpoints.run_store import RunStore
 from ..providers.gate import Gate
@@ -20,6 +24,10 @@ from .progress import Progress, Quiet
 from .settings import Settings
 
 CHECKPOINTS_FILE = "checkpoints.db"
+
+# what reading the contents of a foreign or damaged file raises
+_FOREIGN = (json.JSONDecodeError, UnicodeDecodeError, ValidationError)
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Run:
     store: RunStore
     settings: Settings
     progress: Progress
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     before: Settings | None = None
     gate: Gate = field(default_factory=Gate)
 
@@ -85,7 +93,13 @@ def look_at_run(folder: Path, progress: Progress | None = None) -> Iterator[Run]
         message = f"{folder} holds no run"
         raise RunFolderError(message, "name a folder that entp run or entp load has made")
     with RunStore(folder) as store:
-        yield Run(folder, store, Settings().changed(store.settings()), progress or Quiet())
+        try:
+            yield Run(folder, store, Settings().changed(store.settings()), progress or Quiet())
+        except sqlite3.Error as error:
+            raise store_error(folder / RUN.file, "reading", error) from error
+        except _FOREIGN as error:
+            message = f"{folder / RUN.file} holds what ENTP has not written: {str(error)[:_SHOWN]}"
+            raise RunFolderError(message, "it was damaged or changed: restore a copy of it") from error
 
 
 def ledger_path(run: Run) -> Path:

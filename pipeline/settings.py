@@ -6,10 +6,12 @@ Precedence, later beats earlier: 1. the defaults here, 2. what the run folder ha
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -19,6 +21,9 @@ from ..records.errors import UsageError
 EMBEDDED = "embedded"
 ContentClass = Literal["math", "code", "table"]
 Kind = Literal["intra", "inter"]
+
+# what may stand in the query of an address
+_QUERY = {"api-version"}
 
 
 class Settings(BaseModel):
@@ -104,6 +109,21 @@ class Settings(BaseModel):
     )
     out: str | None = Field(default=None, description="exported file (.jsonl or .parquet)")
 
+    @field_validator("base_url")
+    @classmethod
+    def _without_secrets(cls, address: str | None) -> str | None:
+        """Refuse what may be a secret in an address: settings are stored, and shown in messages."""
+        if address is None:
+            return None
+        scheme, _, rest = address.partition("://")
+        host, query = re.split("[/?#]", rest or scheme, maxsplit=1)[0], address.partition("?")[2]
+        named = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+        if "@" in host or "#" in address or named - _QUERY:
+            message = "the model server's address holds a user name, a password or a query that may be a key"
+            remedy = "give the key in OPENAI_API_KEY or with --key-file, and no query but api-version"
+            raise UsageError(message, remedy)
+        return address
+
     @field_validator("ledger")
     @classmethod
     def _whole(cls, path: str | None) -> str | None:
@@ -117,12 +137,16 @@ class Settings(BaseModel):
         """
         values = self.model_dump() | dict(changes)
         included = values.pop("include", ())
-        values["exclude"] = [name for name in values["exclude"] if name not in included]
+        if included:
+            values["exclude"] = [name for name in values["exclude"] if name not in included]
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":  # whose value may be a key
+                message = f"there is no setting {name!r}"
+                raise UsageError(message, "see entp run --help for what there is") from None
             message = f"setting {name!r}: {first['msg']}, found {first.get('input')!r}"
             raise UsageError(message, "see entp run --help for what there is") from error
 

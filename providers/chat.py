@@ -139,7 +139,7 @@ class OpenAIChat:
         """Close the connections. The next call opens new ones, in another event loop if need be."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.http.aclose()
+            await connection.aclose()
 
     async def _try(self, request: ChatRequest) -> ChatReply:
         import openai

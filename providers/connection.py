@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,23 @@ def listen() -> list[Any]:
     return answers
 
 
+# whose records hold headers, in which some servers send the key back
+_LOGGERS = tuple(f"httpcore{which}.http{version}" for which in ("", "2") for version in ("11", "2"))
+
+
+class _WithoutKey(logging.Filter):
+    """Takes the key out of what the HTTP libraries log."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, scrubbed."""
+        record.msg, record.args = self._server.scrub(record.getMessage()), ()
+        return True
+
+
 @dataclass(frozen=True)
 class Connection:
     """What belongs to one event loop: the chat model, its HTTP client, the slots for requests in flight."""
@@ -39,6 +57,13 @@ class Connection:
     model: ChatOpenAI
     http: openai.DefaultAsyncHttpxClient
     slots: asyncio.Semaphore
+    scrubbing: logging.Filter
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.http.aclose()
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self.scrubbing)
 
 
 def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection:
@@ -68,7 +93,8 @@ def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection
     )
     model = ChatOpenAI(
         model=server.model,
-        base_url=server.url,
+        base_url=server.bare_url,
+        default_query=server.query,
         api_key=SecretStr(key),
         timeout=openai.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
         max_retries=0,  # retries are counted in one place, above
@@ -81,4 +107,7 @@ def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection
         cache=False,
         disable_streaming=True,
     )
-    return Connection(model, http, asyncio.Semaphore(concurrency))
+    scrubbing = _WithoutKey(server)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(scrubbing)
+    return Connection(model, http, asyncio.Semaphore(concurrency), scrubbing)

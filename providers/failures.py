@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from ..records.errors import AccessRefused, ModelError, ModelMissing, RequestRefused, ServerUnavailable
 
@@ -51,7 +51,10 @@ _SHORTER = "leave rows of that length out with --max-row-bytes, or ask a model t
 _MESSAGE_LENGTH = 300
 _RAW_LENGTH = 100_000
 # what a key looks like, whole or with its middle starred out, as OpenAI echoes it
-_KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|hf)[-_][\w*.-]{6,}|(?i:bearer)\s+[^\s'\",]+|[\w-]*\*{4,}[\w-]*")
+_KEY_LIKE = re.compile(
+    r"\b(?:sk|pk|gsk|hf)[-_][\w*.-]{6,}|[\w-]*\*{4,}[\w-]*"
+    r"|(?i:(?:authorization\W{1,4})?bearer)\s+[^\s'\",<]+"
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,16 @@ class Server:
         """The address as messages show it: without user name, password and query, where keys may stand."""
         parts = urlsplit(self.url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+    @property
+    def bare_url(self) -> str:
+        """The address without its query, which the client would put before the path of a request."""
+        return urlsplit(self.url)._replace(query="", fragment="").geturl()
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What the address's query asks for in every request, such as Azure's api-version."""
+        return dict(parse_qsl(urlsplit(self.url).query))
 
     def scrub(self, text: str) -> str:
         """`text` with the key, the address's password and all that looks like a key replaced."""

@@ -1,0 +1,24 @@
+"""entp in a process of its own that logs all there is to log and tries no call twice: COMMAND ARGS.
+
+With BUG in the environment the stage of that name fails as a program fails, showing the run it works on.
+"""
+
+import functools
+import logging
+import os
+
+import entp.pipeline.rate
+import entp.providers.chat
+from entp.cli.main import main
+
+logging.basicConfig(level=logging.DEBUG)
+
+
+async def fail(run):
+    raise RuntimeError(run)
+
+
+if os.environ.get("BUG") == "rate":
+    entp.pipeline.rate.rate = fail
+entp.providers.chat.OpenAIChat = functools.partial(entp.providers.chat.OpenAIChat, retries=0)
+main()
