@@ -85,7 +85,10 @@ def test_a_fault_is_kept_told_and_made_good(case, rate, waits, tmp_path):
         before = len(server.asked)
         server.answers = lambda operator, messages: GOOD
         again = command(*case.options, *(() if case.stops else ("--retry-failed",)))
-        assert (again.code, again.err) == (0, "")
+        assert again.code == 0
+        taken_up = "1 rating done, 2 left" if case.stops else "1 rating that failed is taken up"
+        assert again.err.startswith(f"resuming {tmp_path / 'run'}: {taken_up}; about ")
+        assert again.err.count("\n") == 1
         assert "rate: 3 rows in, 3 out\n" in again.out
         assert len(server.asked) - before == (2 if case.stops else 1)
 
