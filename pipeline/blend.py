@@ -8,7 +8,7 @@ from ..checkpoints.run_store import Record
 from ..records.books import Books
 from ..records.rows import tagged_hash
 from .run_folder import Run
-from .stages import Result, hash_of
+from .stages import Result
 
 
 async def blend(run: Run) -> Result:
@@ -28,7 +28,7 @@ async def blend(run: Run) -> Result:
         inputs=len(chosen) + left_out.total(), outputs=len(chosen), rejected=dict(sorted(left_out.items()))
     )
     report = {"HQ": kinds["HQ"], "intra": kinds["intra"], "inter": kinds["inter"]}
-    return Result(hash_of(chosen), books, report)
+    return Result(books, report)
 
 
 def _sample(run: Run) -> tuple[list[Record], Counter[str]]:

@@ -39,7 +39,7 @@ async def embed(run: Run) -> Result:
     name = f"embeddings-{tagged_hash('embeddings', [encoder.name, contents])[:16]}.npy"
     vectors = _open(run.folder / name, len(contents), encoder.dimensions)
     _take_over(run, contents, name, vectors)
-    missing = np.flatnonzero(~_written(vectors))
+    missing = np.flatnonzero(~written(vectors))
     with run.progress.task(f"embedding with {encoder.name}", len(missing)) as done:
         for start in range(0, len(missing), CHUNK):
             chunk = missing[start : start + CHUNK]
@@ -59,21 +59,21 @@ async def embed(run: Run) -> Result:
         "encoded": len(missing),
         "file": name,
     }
-    return Result(name, Books(inputs=len(contents), outputs=len(contents)), report)
+    return Result(Books(inputs=len(contents), outputs=len(contents)), report)
 
 
 def embeddings(run: Run) -> Vectors:
     """The vectors (N, d) of a run whose embed stage is done, in the order of `rows.position`."""
     mark = run.store.mark("embed")
     assert mark is not None, "the stages before are done when a stage works"
-    vectors: Vectors = np.load(run.folder / mark.outputs, mmap_mode="r")
+    vectors: Vectors = np.load(run.folder / mark.report["file"], mmap_mode="r")
     return vectors
 
 
 def embeddings_exist(run: Run) -> bool:
     """Whether the file of vectors is still there; a removed one is made again."""
     mark = run.store.mark("embed")
-    return mark is not None and (run.folder / mark.outputs).exists()
+    return mark is not None and (run.folder / mark.report["file"]).exists()
 
 
 def _open(path: Path, rows: int, dimensions: int) -> Vectors:
@@ -100,10 +100,11 @@ def _make(path: Path, rows: int, dimensions: int) -> None:
         raise RunFolderError(message, "free some space on that disk and run again") from error
 
 
-def _written(vectors: Vectors) -> NDArray[np.bool_]:
+def written(vectors: Vectors) -> NDArray[np.bool_]:
+    """Which rows of a file of vectors hold a unit vector: an unfinished one holds zeros, or half a vector."""
     lengths = np.linalg.norm(vectors, axis=1)
-    written: NDArray[np.bool_] = np.abs(lengths - 1) < LENGTH_TOLERANCE
-    return written
+    whole: NDArray[np.bool_] = np.abs(lengths - 1) < LENGTH_TOLERANCE
+    return whole
 
 
 def _take_over(run: Run, contents: list[str], name: str, vectors: Vectors) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..records.books import Books
 from ..records.conversation import from_json
 from ..records.errors import PoolError
 from .run_folder import Run
-from .stages import Result, hash_of
+from .stages import Result
 
 DEFAULT_FILE = "blend.jsonl"
 
@@ -27,6 +28,12 @@ def target(run: Run) -> Path:
 def target_exists(run: Run) -> bool:
     """Whether the exported file is still there; a removed one is written again."""
     return target(run).exists()
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
 
 
 async def export(run: Run) -> Result:
@@ -45,9 +52,10 @@ async def export(run: Run) -> Result:
         "form": run.settings.form,
         "rows": written.written,
         "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
         "refused": [row._asdict() for row in written.refused[:20]],
     }
-    return Result(hash_of([str(path), run.settings.form, written.written]), books, report)
+    return Result(books, report)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from .fused import asked_of, failed_fusion, fused_records, overrides, recipe_of
 from .planned import chosen_pairs, fusion_settings
 from .rate import by_kind, first_of_each_kind
 from .run_folder import CHECKPOINTS_FILE, Run
-from .stages import Result, hash_of
+from .stages import Result
 from .wiring import open_model
 
 VARIANTS = 3
@@ -196,9 +196,7 @@ def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:
         "spent": spent,
         "overrides": overrides(run),
     }
-    return Result(
-        hash_of(run.store.query("SELECT id, status, turns FROM fused_rows ORDER BY id")), books, report
-    )
+    return Result(books, report)
 
 
 def _reasons(run: Run, table: str) -> list[str]:

@@ -14,7 +14,7 @@ from ..records.conversation import to_json
 from ..records.errors import PoolError, UsageError
 from ..records.rows import RejectedRow, Row, content_hash
 from .run_folder import Run
-from .stages import Result, hash_of
+from .stages import Result
 
 
 def pool_unchanged(run: Run) -> bool:
@@ -67,8 +67,7 @@ async def load(run: Run) -> Result:
         "sources": {record["source"]: record["n"] for record in sources},
         "rejected": [row.model_dump() for row in rejected[:20]],
     }
-    outputs = hash_of(run.store.query("SELECT id, content, pool_ratings FROM rows ORDER BY position"))
-    return Result(outputs, books, report)
+    return Result(books, report)
 
 
 def _records(run: Run, paths: list[Path], rejected: list[RejectedRow], done: Any) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ STAGES: tuple[Stage, ...] = (
         does="read the pool's files; what is no row goes to the rejected list",
         reads=(),
         settings=("strict", "max_row_bytes"),
+        found="SELECT id, content, pool_ratings FROM rows ORDER BY position",
         work=_work("load"),
         intact=pool_unchanged,
     ),
@@ -38,6 +39,8 @@ STAGES: tuple[Stage, ...] = (
         does="rate each row; the pool's own ratings count, the model is asked for the rest",
         reads=("load",),
         settings=("rater", "rating_scale", "audit", "seed", *MODEL_SETTINGS),
+        found="SELECT ratings.row_id, ratings.score, audits.score AS second FROM ratings "
+        "LEFT JOIN audits USING (row_id) ORDER BY ratings.row_id",
         work=_work("rate"),
         retries=True,
     ),
@@ -47,6 +50,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("load",),
         settings=("encoder",),
         intact=embeddings_exist,
+        found="SELECT * FROM embedded ORDER BY position",
         work=_work("embed"),
     ),
     Stage(
@@ -54,6 +58,7 @@ STAGES: tuple[Stage, ...] = (
         does="correct the scores, part low from high quality, label content",
         reads=("load", "rate", "embed"),
         settings=("correction", "neighbours", "lq_below", "seed"),
+        found="SELECT * FROM scores ORDER BY row_id",
         work=_work("score"),
     ),
     Stage(
@@ -61,6 +66,7 @@ STAGES: tuple[Stage, ...] = (
         does="cluster the low-quality rows, choose representatives, plan pairs",
         reads=("embed", "score"),
         settings=("exclude", "clusterer", "similarity", "kinds", "fold", "seed"),
+        found="SELECT * FROM pairs ORDER BY position",
         work=_work("select"),
     ),
     Stage(
@@ -68,6 +74,7 @@ STAGES: tuple[Stage, ...] = (
         does="fuse each pair into up to three rows",
         reads=("load", "select"),
         settings=("pairs", "budget", "temperature", "domain_temperature", "seed", *MODEL_SETTINGS),
+        found="SELECT id, status, turns FROM fused_rows ORDER BY id",
         work=_work("fuse"),
         retries=True,
     ),
@@ -76,6 +83,7 @@ STAGES: tuple[Stage, ...] = (
         does="put high-quality and fused rows together",
         reads=("score", "fuse"),
         settings=("blend_percent", "blend_kinds", "max_loss", "seed"),
+        found="SELECT * FROM blend ORDER BY position",
         work=_work("blend"),
     ),
     Stage(
@@ -83,6 +91,7 @@ STAGES: tuple[Stage, ...] = (
         does="write the training set as a file",
         reads=("blend",),
         settings=("form", "out"),
+        found="SELECT path FROM exports ORDER BY path",
         work=_work("export"),
         intact=target_exists,
     ),

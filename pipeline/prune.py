@@ -62,7 +62,7 @@ def _unused_embeddings(run: Run) -> list[Path]:
     if mark is None:
         return []
     used = {record["file"] for record in run.store.query("SELECT DISTINCT file FROM embedded")}
-    used.add(mark.outputs)
+    used.add(mark.report["file"])
     return sorted(path for path in run.folder.glob("embeddings-*.npy") if path.name not in used)
 
 

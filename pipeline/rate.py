@@ -21,7 +21,7 @@ from ..selection import scale_ratings
 from .audit import audit, audit_report
 from .crowd import for_each
 from .run_folder import Run
-from .stages import Result, hash_of
+from .stages import Result
 from .wiring import open_model
 
 MODEL = "model"
@@ -143,13 +143,7 @@ def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
         "spent": spent,
         "scores": {str(record["score"]): record["n"] for record in distribution},
     }
-    outputs = hash_of(
-        run.store.query(
-            "SELECT ratings.row_id, ratings.score, audits.score AS second FROM ratings "
-            "LEFT JOIN audits USING (row_id) ORDER BY ratings.row_id"
-        )
-    )
-    return Result(outputs, books, report)
+    return Result(books, report)
 
 
 def _failures(run: Run, table: str, kind: str = "") -> list[str]:

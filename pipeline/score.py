@@ -28,7 +28,7 @@ from .audit import audit_of
 from .embed import embeddings
 from .raters import rater_agreement
 from .run_folder import Run
-from .stages import Result, hash_of
+from .stages import Result
 
 EXAMPLES = 10
 BEGINNING = 120
@@ -97,7 +97,7 @@ def _result(run: Run, records: list[dict[str, Any]], report: dict[str, Any]) -> 
         outputs=len(records),
         rejected={"unrated": rows - len(records)} if rows > len(records) else {},
     )
-    return Result(hash_of(records), books, report)
+    return Result(books, report)
 
 
 def _report(

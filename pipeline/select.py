@@ -20,7 +20,7 @@ from ..selection import (
 from ..selection.arrays import FloatArray
 from .embed import embeddings
 from .run_folder import Run
-from .stages import Result, hash_of
+from .stages import Result
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 # shares of rows with a neighbour within the threshold beyond which it does not suit the encoder
@@ -67,7 +67,7 @@ async def select(run: Run) -> Result:
         **_similarities(run, vectors),
     }
     books = Books(inputs=len(low), outputs=len(taken), rejected=set_aside)
-    return Result(hash_of(pairs), books, report)
+    return Result(books, report)
 
 
 def _cluster(run: Run, ids: list[str], vectors: FloatArray) -> tuple[Clusters, list[Any]]:

@@ -19,9 +19,8 @@ State: TypeAlias = Literal["done", "stale", "pending"]
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage leaves: the hash of its outputs, its books, and what its command prints."""
+    """What a stage leaves besides its records: its books, and what its command prints."""
 
-    outputs: str
     books: Books
     report: Report = field(default_factory=dict)
 
@@ -30,14 +29,15 @@ class Result:
 class Stage:
     """One stage. `reads` names the stages whose outputs it uses, `settings` the settings it depends on.
 
-    `intact` says whether the files that it read from or left outside the tables are as they were. `retries`
-    says that failed items may be taken up again.
+    `found` is the query of the records that it leaves behind. `intact` says whether the files that it read
+    from or left outside the tables are as they were. `retries` says that failed items may be taken up again.
     """
 
     name: str
     does: str
     reads: tuple[str, ...]
     settings: tuple[str, ...]
+    found: str
     work: Callable[[Run], Awaitable[Result]]
     intact: Callable[[Run], bool] = lambda run: True
     retries: bool = False
@@ -75,12 +75,17 @@ async def run_stage(
         name=stage.name,
         inputs=inputs,
         settings=_settings(run, stage),
-        outputs=result.outputs,
+        outputs=outputs_of(run, stage),
         books=result.books,
         report=result.report,
     )
     run.store.set_mark(fresh)
     return StageEnd(stage, ran=True, mark=fresh)
+
+
+def outputs_of(run: Run, stage: Stage) -> str:
+    """The hash of the records that a stage has left behind."""
+    return hash_of(run.store.query(stage.found))
 
 
 def state_of(run: Run, stage: Stage) -> State:

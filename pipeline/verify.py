@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import takewhile
 
 from ..checkpoints.ledger import Ledger
 from ..checkpoints.run_store import Record
 from ..records.conversation import from_json
 from ..records.rows import content_hash
-from .embed import embeddings_exist
-from .order import STAGES, stage_named
+from .embed import embeddings, embeddings_exist, written
+from .export import sha256_of, target, target_exists
+from .order import STAGES
 from .run_folder import Run, ledger_path
-from .stages import state_of
+from .stages import outputs_of, state_of
 from .status import books_of
 
 # what points to nothing: the stage that wrote it, what it is, and a query that finds it
@@ -61,23 +63,38 @@ def _problems(run: Run) -> Iterator[str]:
     for record in run.store.query("SELECT id, turns, content FROM rows"):
         if not _fits(record):
             yield f"row {record['id']}: its hash does not fit its text"
+    # from the first stage on that has to run again, records may well point to what has been replaced since
+    settled = [stage.name for stage in takewhile(lambda stage: state_of(run, stage) == "done", STAGES)]
     for writer, what, table, orphan in _ORPHANS:
-        # a stage that has to run again may well point to what has been replaced since
-        if state_of(run, stage_named(writer)) == "done":
+        if writer in settled:
             for record in run.store.query(
                 f"SELECT {_IDS.get(table, 'id')} AS id FROM {table} WHERE {orphan}"
             ):
                 yield f"{record['id']}: {what}"
     for stage in STAGES:
+        mark = run.store.mark(stage.name)
+        if mark and outputs_of(run, stage) != mark.outputs:
+            yield f"{stage.name}: its records are not those that it left behind"
         books = books_of(run, stage)
         if not books.balanced:
             yield f"{stage.name}: the books do not balance: {books.model_dump_json()}"
-    if run.store.mark("embed") and not embeddings_exist(run):
-        yield "the file of embeddings is gone: run entp embed"
+    yield from _files(run)
     calls = ledger_path(run)
     if calls.exists():
         with Ledger(calls) as ledger:
             yield from (f"{calls.name}: {problem}" for problem in ledger.verify())
+
+
+def _files(run: Run) -> Iterator[str]:
+    """What is wrong with the files that stages left beside the tables."""
+    if run.store.mark("embed"):
+        if not embeddings_exist(run):
+            yield "the file of embeddings is gone: run entp embed"
+        elif missing := int((~written(embeddings(run))).sum()):
+            yield f"the file of embeddings holds no unit vector for {missing} rows: run entp embed without it"
+    exported = run.store.mark("export")
+    if exported and target_exists(run) and sha256_of(target(run)) != exported.report["sha256"]:
+        yield f"{target(run)} is not as it was exported"
 
 
 def _fits(row: Record) -> bool:

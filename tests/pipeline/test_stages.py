@@ -78,7 +78,7 @@ def test_an_interrupted_embedding_goes_on_after_its_last_chunk(tmp_path, setting
         monkeypatch.setattr(encoder, "encode", encode)
         end = do(run, "embed")
     assert encoder.encoded == 20
-    vectors = np.load(folder / end.mark.outputs)
+    vectors = np.load(folder / end.mark.report["file"])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 
+import numpy as np
 import pytest
 
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.order import STAGES, stage_named
+from entp.pipeline.run_folder import look_at_run, open_run
+from entp.pipeline.stages import run_stage
 from entp.pipeline.verify import verify
 
 
 @pytest.fixture
-def folder(run_whole, tmp_path):
-    run_whole()
-    return tmp_path / "run"
+def folder(finished_run):
+    return finished_run
 
 
 def problems(folder):
@@ -39,6 +42,12 @@ def test_a_whole_run_is_sound(folder):
         ("DELETE FROM rows WHERE id = 'row-03'", "row that is not there"),
         ("DELETE FROM pairs WHERE kind = 'inter'", "not planned"),
         ("DELETE FROM lineage", "without its sources"),
+        ("UPDATE fused_rows SET turns = replace(turns, 'Variant', 'Version')", "fuse: its records are not"),
+        ("UPDATE scores SET corrected = 5 WHERE row_id = 'row-03'", "score: its records are not"),
+        ("UPDATE pairs SET left_id = right_id WHERE position = 0", "select: its records are not"),
+        ("UPDATE ratings SET score = 1 - score WHERE score < 2", "rate: its records are not"),
+        ("UPDATE rows SET pool_ratings = '{}' WHERE id = 'row-03'", "load: its records are not"),
+        ("UPDATE blend SET kind = 'HQ'", "blend: its records are not"),
         ("DELETE FROM fusions", "refers to a record of fusions"),
         (
             "UPDATE stages SET books = replace(books, '\"outputs\": 20', '\"outputs\": 19')",
@@ -60,6 +69,30 @@ def test_damage_to_the_ledger_is_found(folder):
 def test_a_lost_file_of_embeddings_is_found(folder):
     next(folder.glob("embeddings-*.npy")).unlink()
     assert problems(folder) == ["the file of embeddings is gone: run entp embed"]
+
+
+def test_damage_to_the_vectors_is_found(folder):
+    path = next(folder.glob("embeddings-*.npy"))
+    vectors = np.load(path)
+    vectors[3:5] = 0
+    np.save(path, vectors)
+    (found,) = problems(folder)
+    assert "no unit vector for 2 rows" in found
+
+
+def test_an_exported_file_that_was_changed_is_named(folder):
+    with (folder / "blend.jsonl").open("a") as file:
+        file.write("{}\n")
+    assert problems(folder) == [f"{folder / 'blend.jsonl'} is not as it was exported"]
+
+
+def test_a_stage_that_has_to_run_again_is_sound(folder, tmp_path):
+    """What it left is still what it left, though the stages before have gone on."""
+    pool = tmp_path / "other.jsonl"
+    pool.write_text('{"id": "row-03", "instruction": "Why?", "response": "So."}\n', "utf-8")
+    with open_run(folder, {"pool": (str(pool),)}) as run:
+        asyncio.run(run_stage(run, stage_named("load"), STAGES))
+    assert problems(folder) == []
 
 
 def test_a_run_that_broke_off_is_sound_though_later_stages_are_of_before(folder):
