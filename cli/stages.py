@@ -54,6 +54,8 @@ STAGE_OPTIONS: dict[str, tuple[str, ...]] = {
     "blend": ("blend_percent", "blend_kinds", "max_loss", "seed"),
     "export": ("form", "out"),
 }
+# the tables that hold records where a command's work was begun
+BEGUN = {"run": ("rows", "fusions"), "rate": ("ratings",), "fuse": ("fusions",)}
 EXAMPLES = {
     "load": "entp load pool.jsonl more.parquet --run runs/first",
     "rate": "entp rate --run runs/first --model gpt-4o-mini",
@@ -98,7 +100,7 @@ def _stage_command(name: str) -> click.Command:
             key=key,
             create=name == "load",
             retry_failed=retry_failed,
-            empty=("fusions",) if resume == "never" else (),
+            empty=BEGUN[name] if resume == "never" else (),
         ) as run:
             if dry_run:
                 return _tell_plan(run, as_json)
@@ -109,11 +111,11 @@ def _stage_command(name: str) -> click.Command:
     command = setting_options(*STAGE_OPTIONS[name], *(MODEL_OPTIONS if asks else ()))(command)
     if asks:
         command = click.option("--retry-failed", is_flag=True, help="Take up what has failed.")(command)
-        command = key_option(command)
+        command = resume_option(key_option(command))
     if name == "select":
         command = include_option(command)
     if name == "fuse":
-        command = resume_option(_dry_run(command))
+        command = _dry_run(command)
     if name == "load":
         command = pool_argument(command)
     epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
@@ -181,7 +183,7 @@ def run_command(
         key=read_key(key_file),
         create=True,
         retry_failed=retry_failed,
-        empty=("rows", "fusions") if resume == "never" else (),
+        empty=BEGUN["run"] if resume == "never" else (),
     ) as run:
         return do_all(run, as_json=as_json, retry_failed=retry_failed, resume=resume, dry_run=dry_run)
 

@@ -52,6 +52,8 @@ def test_a_run_that_is_gone_on_with(arguments, model_server, tmp_path):
     assert "$" in priced.out
     assert len(model_server.calls) == asked
 
+    ended = entp("rate", *at, "--resume", "never")
+    assert (ended.code, "it holds 12 ratings" in ended.err) == (2, True)
     for command in (("run", *arguments), ("fuse", *at)):
         ended = entp(*command, "--resume", "never", "--budget", 1)
         assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import zlib
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -69,8 +70,24 @@ def arguments(tmp_path):
 
 
 def held(folder):
-    """Every byte in a folder."""
-    return b"".join(file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file())
+    """Every byte in a folder, and what is packed in its databases."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    packed = [value for file in files if file.suffix == ".db" for value in blobs(file)]
+    return b"".join([*(file.read_bytes() for file in files), *map(unpacked, packed)])
+
+
+def blobs(path):
+    with closing(sqlite3.connect(path)) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in connection.execute(f"SELECT * FROM [{table}]"):
+                yield from (value for value in row if isinstance(value, bytes))
+
+
+def unpacked(blob):
+    try:
+        return zlib.decompress(blob)
+    except zlib.error:
+        return blob
 
 
 @pytest.mark.parametrize("faults", [(), tuple(FAULTS)[:-1], tuple(FAULTS)], ids=["none", "many", "a stop"])
@@ -91,6 +108,8 @@ def test_the_key_is_nowhere(loud, arguments, tmp_path, fake_chat, faults):
         assert any(file.suffix == ".db-wal" for file in (tmp_path / "run").iterdir())
         kept = held(tmp_path / "run")
         assert server.headers[-1]["authorization"] == f"Bearer {KEY}"
+    assert b"Question number 0?" in kept
+    assert b"training data for a model" in kept  # of a prompt, which is packed
     for secret in (KEY, "Bearer", "Authorization"):
         assert secret.encode() not in kept
     assert "DEBUG:" in printed  # the logs are in it
