@@ -47,9 +47,9 @@ def test_a_run_that_is_gone_on_with(arguments, model_server, tmp_path):
     planned = json.loads(entp("fuse", *at, "--dry-run", "--json").out)
     assert planned["estimate"] == told["fuse"]["estimate"]
     assert planned["estimate"]["seconds"] > 0
-    priced = entp("run", *arguments, "--dry-run", "--prompt-price", 2, "--completion-price", 8)
+    priced = entp("run", *arguments, "--dry-run", "--prompt-price", 2000, "--completion-price", 8000)
     assert "left to do: about " in priced.out
-    assert "$" in priced.out
+    assert ", $" in priced.out
     assert len(model_server.calls) == asked
 
     ended = entp("rate", *at, "--resume", "never")
