@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -59,7 +60,8 @@ class OpenAIChat:
     before the first call that is to be kept. `max_tokens` bounds a reply. `timeout_s` bounds one try, from
     sending to the last byte. At most `concurrency` requests are in flight at a time. A request that found the
     server unavailable is sent up to `retries` times more, after a growing wait or the one that the server
-    asks for; `sleep` is what waits. `gate` may be closed to let no more of them start.
+    asks for; `sleep` is what waits. `gate` may be closed to let no more of them start;
+    an error that stops the run closes it, and is raised when the others in flight have ended.
 
     No environment variable has any effect. One event loop at a time: call `aclose` before its end.
     """
@@ -84,7 +86,7 @@ class OpenAIChat:
         self._timeout_s = timeout_s
         self._concurrency = concurrency
         self._retries = retries
-        self._gate = gate or Gate()
+        self._gate = gate
         self._sleep = sleep
         self._connection: Connection | None = None
         self._failed_in_a_row = 0
@@ -113,9 +115,13 @@ class OpenAIChat:
         )
         try:
             reply: ChatReply = await retrying(self._try, request)
-        except ServerUnavailable as error:
-            self._failed_in_a_row += 1
-            error.stops_run |= self._failed_in_a_row >= _GIVE_UP_AFTER
+        except ModelError as error:
+            if isinstance(error, ServerUnavailable):
+                self._failed_in_a_row += 1
+                error.stops_run |= self._failed_in_a_row >= _GIVE_UP_AFTER
+            if error.stops_run and self._gate:
+                # whoever hears of it cancels what runs beside it, and those replies are being paid for
+                await self._gate.close()
             raise
         self._failed_in_a_row = 0
         return reply
@@ -146,7 +152,7 @@ class OpenAIChat:
         from langsmith import tracing_context
 
         connection = self._opened()
-        async with connection.slots, self._gate.request():
+        async with connection.slots, self._gate.request() if self._gate else nullcontext():
             answers = listen()
             started = time.monotonic()
             try:
