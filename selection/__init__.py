@@ -2,7 +2,10 @@
 
 scale            ratings 1-10 to scores 0-5
 neighbours       exact nearest neighbours and pairs within a similarity, in bounded memory
+search           the k nearest rows of every row, from products that are only nearly right
+ranking          the best candidates of every row so far
 reach            pairs within a similarity, by a bound that costs less than the product
+products         products of unit rows, as fast as the machine gives them, and how far they may be off
 patterns         own score and neighbours' scores, counted once; near-duplicates set aside
 latent_class     the model of true score, own rating and neighbours' ratings, and its fit
 moments          the same model by moments, as the paper fits it

@@ -16,7 +16,6 @@ import numpy as np
 from ..records.rows import tagged_hash
 from .arrays import FloatArray, IntArray, check_order, check_unit_rows
 from .neighbours import nearest_neighbours
-from .products import row_blocks
 from .reach import Reach
 
 if TYPE_CHECKING:
@@ -73,12 +72,11 @@ def one_hop_clusters(
     """
     check_unit_rows(embeddings)
     check_order(order, len(embeddings))
-    near = Reach(np.ascontiguousarray(embeddings, dtype=np.float32), similarity)
+    near = Reach(np.ascontiguousarray(embeddings, dtype=np.float32), similarity, memory_mib)
     centre_of = np.full(len(embeddings), -1, dtype=np.int64)
     waiting = order
     while waiting.size:
-        height = row_blocks(len(waiting), len(waiting), memory_mib)[0][1]
-        block, waiting = waiting[:height], waiting[height:]
+        block, waiting = waiting[: near.height], waiting[near.height :]
         made = _settle(near, block, centre_of)
         centre, joining, _ = near.pairs(made, waiting)
         # centres are in order, so that written backwards the first one within reach is written last

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import FloatArray, IntArray, check_unit_rows
-from .products import Products, exact_cosines, row_blocks
 from .reach import Reach
-
-# candidates beyond k: enough that the least of them is mostly out of the k-th's reach
-_SPARE = 24
+from .search import Search
 
 
 @dataclass(frozen=True)
@@ -58,22 +55,9 @@ def nearest_neighbours(embeddings: FloatArray, k: int, *, memory_mib: int = 2048
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
     num_rows = len(vectors)
     k = min(k, max(num_rows - 1, 0))
-    found = Neighbours(np.empty((num_rows, k), dtype=np.int64), np.empty((num_rows, k), dtype=np.float32))
     if k == 0:
-        return found
-    unsure = np.arange(num_rows)
-    for fine in (False, True):
-        products = Products(vectors, fine=fine)
-        left = [
-            _rank(vectors, products, unsure[start:stop], found)
-            for start, stop in row_blocks(len(unsure), num_rows, memory_mib)
-        ]
-        unsure = np.concatenate(left)
-        if unsure.size == 0:
-            return found
-    for row in unsure.tolist():
-        _rank_alone(vectors, products, row, found)
-    return found
+        return Neighbours(np.empty((num_rows, 0), dtype=np.int64), np.empty((num_rows, 0), dtype=np.float32))
+    return Neighbours(*Search(vectors, k, memory_mib).run())
 
 
 def neighbours_within(embeddings: FloatArray, similarity: float, *, memory_mib: int = 2048) -> Within:
@@ -85,55 +69,15 @@ def neighbours_within(embeddings: FloatArray, similarity: float, *, memory_mib: 
     check_unit_rows(embeddings)
     vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
     num_rows = len(vectors)
-    near = Reach(vectors, similarity)
+    near = Reach(vectors, similarity, memory_mib)
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for start, stop in row_blocks(num_rows, num_rows, memory_mib):
+    for start in range(0, num_rows, near.height):
         # the product is symmetric: what is left of the block was done by earlier blocks
-        rows, columns, cosines = near.pairs(np.arange(start, stop), np.arange(start, num_rows))
+        rest = np.arange(start, num_rows)
+        rows, columns, cosines = near.pairs(rest[: near.height], rest)
         once = columns > rows
         found.append((rows[once] + start, columns[once] + start, cosines[once]))
     return _both_sides(num_rows, found)
-
-
-def _rank(vectors: FloatArray, products: Products, rows: IntArray, found: Neighbours) -> IntArray:
-    """Fill in the results of `rows`; the rows whose results are not certain are returned.
-
-    Products nominate; the exact cosine ranks, then the position. What was not nominated has a product of at
-    most the least nominated, so a k-th cosine beyond that by more than the error is certain.
-    """
-    import torch  # heavy: --help must not wait for it
-
-    k, num_others = found.indices.shape[1], len(vectors) - 1
-    block = products.between(rows, slice(None))
-    block[torch.arange(len(rows)), torch.from_numpy(rows)] = -torch.inf
-    count = min(k + _SPARE, num_others)
-    top = block.topk(count, dim=1)
-    values, nominated = top.values.cpu().numpy(), top.indices.cpu().numpy()
-    in_reach = values >= values[:, k - 1 : k] - 2 * products.error
-    place, column = np.nonzero(in_reach)
-    cosines = np.full(values.shape, -np.inf, dtype=np.float32)
-    cosines[in_reach] = exact_cosines(vectors, rows[place], nominated[place, column])
-    best = np.lexsort((nominated, -cosines))[:, :k]
-    found.indices[rows] = np.take_along_axis(nominated, best, axis=1)
-    found.similarities[rows] = np.take_along_axis(cosines, best, axis=1)
-    if count == num_others:
-        return rows[:0]
-    certain = found.similarities[rows, -1] > values[:, -1] + products.error
-    unsure: IntArray = rows[~certain]
-    return unsure
-
-
-def _rank_alone(vectors: FloatArray, products: Products, row: int, found: Neighbours) -> None:
-    """Fill in the result of a row with more near-ties than could be nominated."""
-    k = found.indices.shape[1]
-    values = products.between(np.array([row]), slice(None))[0].numpy()
-    values[row] = -np.inf
-    kth = np.partition(values, len(values) - k)[len(values) - k]
-    columns = np.flatnonzero(values >= kth - 2 * products.error)
-    cosines = exact_cosines(vectors, np.full(len(columns), row), columns).astype(np.float32)
-    best = np.lexsort((columns, -cosines))[:k]
-    found.indices[row] = columns[best]
-    found.similarities[row] = cosines[best]
 
 
 def _both_sides(num_rows: int, found: list[tuple[IntArray, IntArray, FloatArray]]) -> Within:

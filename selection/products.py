@@ -1,17 +1,21 @@
 """Products of unit rows as fast as the machine gives them, and by how much they may be off.
 
-A graphics card where torch sees one, bfloat16 where the processor multiplies it natively, float32
-elsewhere. The results only nominate: what is returned or compared with a threshold is computed anew by
-`exact_cosines`.
+A graphics card where torch sees one, whole numbers of eight bits where the processor multiplies these four
+at a time, float32 elsewhere. The results only nominate: what is returned or compared with a threshold is
+computed anew by `exact_cosines`.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
+from .arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch
@@ -19,65 +23,123 @@ if TYPE_CHECKING:
 # a product of n terms in float32 is off by at most n units of 2^-24 of the sum of absolute terms, at most 1
 # here, in whatever order they are added
 _FLOAT32_UNIT = 2.0**-24
-# a product just below 1 is rounded to bfloat16 by at most half of 2^-8, one just above 1 by half of 2^-7
-_BFLOAT16_RESULT = 2.0**-8
+# somebody may have allowed torch to round the inputs of float32 products to bfloat16
+_BFLOAT16_INPUT = 2.0**-8
 # tensor cores may cut the inputs of a float32 product to 10 bits
 _TENSOR_CORE_INPUT = 2.0**-10
 # similarities are compared as float32
 _RANK_ROUNDING = 2.0**-23
-_BYTES_AT_ONCE = 64 << 20
+# a fast transform in float32 is off by a few units of 2^-24 at each of its stages, of which there are ten for
+# a thousand coordinates
+_TRANSFORM_ROUNDING = 2.0**-15
+# rows may be that much longer than 1
+_LONGEST = 1.001
+_LARGEST_BYTE = 127
+# rows of zeros only are no unit rows, but what is left of a row may be all of it
+_LEAST_COORDINATE = np.float32(2.0**-30)
+# rows of a block: a processor's cache holds the product of two
+_LARGEST_BLOCK = 1024
+_BYTES_OF_A_PRODUCT = 8
+_ROWS_AT_ONCE = 4096
+# pairs whose rows a processor's cache holds
+_PAIRS_AT_ONCE = 256
+# parts that are worth starting threads for
+_FEWEST_PARTS = 16
 
 
-class Products:
-    """Products between rows of `vectors` (N, d), float32 unit rows; `error` bounds how far each may be off.
+@dataclass(frozen=True)
+class Factor:
+    """Rows as they are multiplied: `values` (n, d), times `scale`, differ from the rows by `lost` at most.
 
-    `fine` asks for float32 on the processor, the least error there is.
+    The difference is a vector and `lost` bounds its length; values are rotated where they are bytes.
     """
 
-    def __init__(self, vectors: FloatArray, *, fine: bool = False) -> None:
+    values: torch.Tensor
+    scale: float
+    lost: float
+
+    def chosen(self, positions: IntArray) -> Factor:
+        """The rows at these positions."""
         import torch  # heavy: --help must not wait for it
 
-        rows = torch.from_numpy(vectors)
-        self.error = float32_error(vectors.shape[1]) + _RANK_ROUNDING
-        if torch.get_float32_matmul_precision() != "highest":
-            # somebody allowed torch to round the inputs of float32 products to bfloat16
-            self.error += _BFLOAT16_RESULT
-        if not fine and torch.cuda.is_available():
-            rows = rows.cuda()
-            self.error += 2 * _TENSOR_CORE_INPUT
-        elif not fine and _multiplies_bfloat16():
-            rounded = rows.bfloat16()
-            # |x.y - x'.y'| <= |x - x'| |y| + |x'| |y - y'|, lengths being 1 or nearly so
-            lost = float((rows - rounded.float()).norm(dim=1).max()) if len(rows) else 0.0
-            self.error += 2.01 * lost + _BFLOAT16_RESULT
-            rows = rounded
-        self._rows = rows
+        return Factor(self.values[torch.from_numpy(positions).to(self.values.device)], self.scale, self.lost)
 
-    def between(self, rows: IntArray, columns: IntArray | slice) -> torch.Tensor:
-        """Products (len(rows), len(columns)) of the rows at these positions, as float32."""
-        right = self._rows[columns] if isinstance(columns, slice) else self._chosen(columns)
-        # float32 again, because comparing bfloat16 with a threshold would round the threshold
-        return (self._chosen(rows) @ right.T).float()
 
-    def reaching(self, rows: IntArray, columns: IntArray, least: float) -> tuple[IntArray, IntArray]:
-        """Places in `rows` and in `columns` whose product may be `least` or more; none is missed."""
+@dataclass(frozen=True)
+class Product:
+    """`values` (m, n), times `unit`, are cosines.
+
+    Each may be off by `error`, which includes the rounding of a cosine to float32.
+    """
+
+    values: torch.Tensor
+    unit: float
+    error: float
+
+    def reaching(self, *least: FloatArray | float) -> tuple[IntArray, IntArray, FloatArray]:
+        """Rows, columns and values of the products that may reach one of `least`; none is missed.
+
+        Each is a number, or numbers of each row (m, 1), or of each column (n,).
+        """
         import torch
 
-        product = self._chosen(rows) @ self._chosen(columns).T
-        threshold = torch.tensor(least - self.error, dtype=product.dtype)
-        if product.dtype == torch.bfloat16 and threshold > 0:
-            # above zero numbers are in the order of their bits, and whole numbers compare many times faster;
-            # one bit less than the threshold, which may have been rounded up
-            reached = product.view(torch.int16).numpy() >= threshold.view(torch.int16).item() - 1
+        first, *others = least
+        reached = self._may_reach(np.asarray(first))
+        for bar in others:
+            reached |= self._may_reach(np.asarray(bar))
+        places = np.flatnonzero(reached)
+        values = self.values.view(-1)[torch.from_numpy(places)].cpu().numpy() * self.unit
+        row, column = np.divmod(places, self.values.shape[1])
+        return row, column, values
+
+    def _may_reach(self, least: FloatArray) -> BoolArray:
+        import torch
+
+        bar = (least.astype(np.float64) - self.error) / self.unit
+        if self.values.dtype == torch.int32:
+            limits = np.iinfo(np.int32)
+            bar = np.clip(np.ceil(bar), limits.min, limits.max).astype(np.int32)
         else:
-            reached = (product.float() >= least - self.error).cpu().numpy()
-        place, column = np.divmod(np.flatnonzero(reached), len(columns))
-        return place, column
+            bar = np.nextafter(bar.astype(np.float32), np.float32(-np.inf))
+        if self.values.device.type == "cpu":
+            reached: BoolArray = self.values.numpy() >= bar
+            return reached
+        return (self.values >= torch.from_numpy(bar).to(self.values.device)).cpu().numpy()
 
-    def _chosen(self, positions: IntArray) -> torch.Tensor:
-        import torch
 
-        return self._rows[torch.from_numpy(positions).to(self._rows.device)]
+def multiply(left: Factor, right: Factor) -> Product:
+    """Products of each row on the left with each on the right."""
+    import torch
+
+    # |x.y - x'.y'| <= |x - x'| |y| + |x| |y - y'| + |x - x'| |y - y'|
+    error = _LONGEST * (left.lost + right.lost) + left.lost * right.lost + _RANK_ROUNDING
+    if left.values.dtype == torch.int8:
+        return Product(torch._int_mm(left.values, right.values.T), left.scale * right.scale, error)
+    return Product(left.values @ right.values.T, 1.0, error + _float_error(left.values))
+
+
+def as_factor(rows: FloatArray) -> Factor:
+    """Unit rows (n, d), float32, in the form that the machine multiplies fastest."""
+    import torch
+
+    if not _as_bytes():
+        values = torch.from_numpy(rows)
+        return Factor(values.cuda() if torch.cuda.is_available() else values, 1.0, 0.0)
+    return _rounded(_rotated(rows))
+
+
+def as_factors(rows: FloatArray, height: int) -> tuple[list[Factor], list[IntArray]]:
+    """Blocks of up to `height` unit rows (N, d), float32, as factors; the positions of each block's rows.
+
+    Rows of like largest coordinate share a block, because the largest of a block decides what it loses.
+    """
+    order: IntArray = np.arange(len(rows))
+    as_bytes = _as_bytes()
+    if as_bytes:
+        rows = _rotated(rows)
+        order = np.argsort(_largest_coordinates(rows), kind="stable")
+    blocks = [order[at : at + height] for at in range(0, len(order), height)]
+    return [_rounded(rows[block]) if as_bytes else as_factor(rows[block]) for block in blocks], blocks
 
 
 def float32_error(dimensions: int) -> float:
@@ -88,29 +150,95 @@ def float32_error(dimensions: int) -> float:
 def exact_cosines(vectors: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
     """Cosines of the pairs (rows[n], columns[n]) of unit vectors, in float64, a bounded number at a time."""
     out = np.empty(len(rows), dtype=np.float64)
-    step = max(1, _BYTES_AT_ONCE // (16 * vectors.shape[1]))
-    for at in range(0, len(rows), step):
-        left = vectors[rows[at : at + step]].astype(np.float64)
-        left *= vectors[columns[at : at + step]]
-        out[at : at + step] = left.sum(axis=1)
+
+    def fill(here: slice) -> None:
+        left = vectors[rows[here]].astype(np.float64)
+        left *= vectors[columns[here]]
+        left.sum(axis=1, out=out[here])
+
+    _in_parts(fill, len(rows))
     return out
 
 
-def row_blocks(num_rows: int, width: int, memory_mib: int) -> list[tuple[int, int]]:
-    """Ranges of rows such that a few float32 arrays of (range, width) stay within `memory_mib`."""
-    arrays_alive = 4
-    height = max(1, (memory_mib << 20) // (arrays_alive * 4 * max(width, 1)))
-    # larger blocks are no faster
-    height = min(height, 2048)
-    return [(start, min(start + height, num_rows)) for start in range(0, num_rows, height)]
+def may_reach(vectors: FloatArray, rows: IntArray, columns: IntArray, least: FloatArray | float) -> BoolArray:
+    """Which pairs (rows[n], columns[n]) may have a cosine of `least`, a number or one of each pair."""
+    out = np.empty(len(rows), dtype=np.float32)
+
+    def fill(here: slice) -> None:
+        np.einsum("nd,nd->n", vectors[rows[here]], vectors[columns[here]], out=out[here])
+
+    _in_parts(fill, len(rows))
+    reaching: BoolArray = out >= least - float32_error(vectors.shape[1]) - _RANK_ROUNDING
+    return reaching
 
 
-def _multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 natively; emulated it is slower than float32."""
+def block_height(memory_mib: int) -> int:
+    """Rows of a block such that the product of two, and what is compared with it, stay within memory."""
+    return min(_LARGEST_BLOCK, max(1, math.isqrt((memory_mib << 20) // _BYTES_OF_A_PRODUCT)))
+
+
+def _as_bytes() -> bool:
+    """Whether the processor multiplies and adds bytes natively; emulated they are slow and may saturate."""
     import torch
 
     # torch has no public name for these; where they are gone float32 does
-    asks = [
-        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    ]
-    return any(ask is not None and ask() for ask in asks)
+    ask = getattr(torch.cpu, "_is_vnni_supported", None)
+    return not torch.cuda.is_available() and ask is not None and hasattr(torch, "_int_mm") and bool(ask())
+
+
+def _rounded(rows: FloatArray) -> Factor:
+    """Rotated rows as bytes."""
+    import torch
+
+    scale = float(np.float32(_largest_coordinates(rows).max(initial=_LEAST_COORDINATE) / _LARGEST_BYTE))
+    values, lost = torch.empty(rows.shape, dtype=torch.int8), 0.0
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        exact = torch.from_numpy(rows[at : at + _ROWS_AT_ONCE])
+        whole = (exact / scale).round_()
+        values[at : at + _ROWS_AT_ONCE] = whole
+        lost = max(lost, float((exact - whole.mul_(scale)).norm(dim=1).max()))
+    return Factor(values, scale, lost + _TRANSFORM_ROUNDING)
+
+
+def _rotated(rows: FloatArray) -> FloatArray:
+    """The rows turned so that no coordinate stands out; products stay as they are.
+
+    Signs drawn at random and a cosine transform spread each coordinate over all others.
+    """
+    from scipy.fft import dct  # scipy loads slowly; --help must not wait for it
+
+    signs = np.random.default_rng(0).choice(np.array([-1, 1], dtype=np.float32), rows.shape[1])
+    out = np.empty_like(rows)
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        out[at : at + _ROWS_AT_ONCE] = dct(rows[at : at + _ROWS_AT_ONCE] * signs, axis=1, norm="ortho")
+    return out
+
+
+def _largest_coordinates(rows: FloatArray) -> FloatArray:
+    out: FloatArray = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+    return out
+
+
+def _in_parts(fill: Callable[[slice], None], num_pairs: int) -> None:
+    """Fill all pairs, a few at a time, on as many threads as torch uses."""
+    import torch
+
+    parts = [slice(at, at + _PAIRS_AT_ONCE) for at in range(0, num_pairs, _PAIRS_AT_ONCE)]
+    if len(parts) < _FEWEST_PARTS:
+        for part in parts:
+            fill(part)
+        return
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        # results are None; asking for them raises what a thread raised
+        list(threads.map(fill, parts))
+
+
+def _float_error(values: torch.Tensor) -> float:
+    import torch
+
+    error = float32_error(values.shape[1])
+    if values.device.type != "cpu":
+        error += 2 * _TENSOR_CORE_INPUT
+    if torch.get_float32_matmul_precision() != "highest":
+        error += _BFLOAT16_INPUT
+    return error

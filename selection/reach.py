@@ -9,57 +9,70 @@ approximate.
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 
-from .arrays import BoolArray, FloatArray, IntArray
-from .products import Products, exact_cosines, float32_error
+from .arrays import FloatArray, IntArray
+from .products import Factor, as_factor, block_height, exact_cosines, may_reach, multiply
+from .threads import one_thread_each
 
 # rows from which the directions are taken, and others on which their number is chosen; whatever these are,
 # the pairs found are the same
 _ROWS_FOR_DIRECTIONS, _ROWS_FOR_NUMBER = 2048, 1024
 # with the rest one more, so that rows fill whole registers
-_NUMBERS_OF_DIRECTIONS = (31, 63, 127, 255, 511)
+_NUMBERS_OF_DIRECTIONS = (31, 63, 127, 255)
+# after two rounds the leading directions are as good as exact ones
+_ROUNDS = 2
 # what computing one pair in full costs, in coordinates of a product of blocks
 _COST_OF_A_PAIR = 500_000.0
-# about what bfloat16 takes off the similarity that a bound has to reach
-_MARGIN = 0.0125
+# about what rounding to bytes takes off the similarity that a bound has to reach
+_MARGIN = 0.025
 # the coordinates are made in float64 and kept in float32
 _ROTATION_ERROR = 1e-6
 _ROWS_AT_ONCE = 8192
-# a tile of products in bfloat16 that a processor's cache still holds
-_TILE = 4096
 
 
 class Reach:
-    """Pairs of the unit rows `vectors` (N, d), float32, whose cosine is `similarity` or more."""
+    """Pairs of the unit rows `vectors` (N, d), float32, whose cosine is `similarity` or more.
 
-    def __init__(self, vectors: FloatArray, similarity: float) -> None:
+    `height` is the number of rows that are best asked about at once; `memory_mib` bounds the working memory
+    beside a shorter copy of the rows and the pairs found.
+    """
+
+    def __init__(self, vectors: FloatArray, similarity: float, memory_mib: int) -> None:
+        self.height = block_height(memory_mib)
         self._vectors = vectors
         self._similarity = similarity
-        self._products = Products(_bounding_rows(vectors, similarity))
+        self._factor = as_factor(_bounding_rows(vectors, similarity))
 
     def pairs(self, left: IntArray, right: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """Places in `left` and in `right` of the pairs within reach, and their cosines.
-
-        Pairs are in order of the place in `right` by tiles, then of that in `left`, then in `right`.
-        """
-        found = [self._tile(left, right[at : at + _TILE], at) for at in range(0, len(right), _TILE)]
-        if not found:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+        """Places in `left` and in `right` of the pairs within reach, and their cosines, in no set order."""
+        found: list[tuple[IntArray, IntArray, FloatArray]] = [(np.arange(0), np.arange(0), np.empty(0))]
+        starts = range(0, len(right), self.height)
+        with one_thread_each() as threads:
+            for at in range(0, len(left), self.height):
+                some = left[at : at + self.height]
+                factor = self._factor.chosen(some)
+                others = [right[start : start + self.height] for start in starts]
+                tiles = threads.map(self._tile, repeat(factor), repeat(some), others)
+                found.extend(
+                    (places + at, columns + start, cosines)
+                    for start, (places, columns, cosines) in zip(starts, tiles, strict=True)
+                )
         places, columns, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return places, columns, cosines
 
-    def _tile(self, left: IntArray, right: IntArray, at: int) -> tuple[IntArray, IntArray, FloatArray]:
-        places, columns = self._products.reaching(left, right, self._similarity - _ROTATION_ERROR)
+    def _tile(self, factor: Factor, left: IntArray, right: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        product = multiply(factor, self._factor.chosen(right))
+        places, columns, _ = product.reaching(self._similarity - _ROTATION_ERROR)
         distinct = left[places] != right[columns]
         places, columns = places[distinct], columns[distinct]
-        if len(places) == 0:
-            return places, columns, np.empty(0)
-        near = _not_below(self._vectors, left[places], right[columns], self._similarity)
+        near = may_reach(self._vectors, left[places], right[columns], self._similarity)
         places, columns = places[near], columns[near]
         cosines = exact_cosines(self._vectors, left[places], right[columns])
         keep = cosines >= self._similarity
-        return places[keep], columns[keep] + at, cosines[keep]
+        return places[keep], columns[keep], cosines[keep]
 
 
 def _bounding_rows(vectors: FloatArray, similarity: float) -> FloatArray:
@@ -69,7 +82,7 @@ def _bounding_rows(vectors: FloatArray, similarity: float) -> FloatArray:
         return vectors
     sample = vectors[:: len(vectors) // needed][:needed].astype(np.float64)
     fitted, others = sample[:_ROWS_FOR_DIRECTIONS], sample[_ROWS_FOR_DIRECTIONS:]
-    directions = np.linalg.eigh(fitted.T @ fitted)[1][:, ::-1]
+    directions = _leading_directions(fitted)
     best = _cheapest(others, directions, similarity - _MARGIN)
     if best == vectors.shape[1]:
         return vectors
@@ -80,31 +93,39 @@ def _bounding_rows(vectors: FloatArray, similarity: float) -> FloatArray:
     return out
 
 
+def _leading_directions(rows: FloatArray) -> FloatArray:
+    """Orthonormal columns (d, m), nearly those along which rows are longest, by falling length."""
+    gram = rows.T @ rows
+    number = min(_NUMBERS_OF_DIRECTIONS[-1], len(gram))
+    basis = np.random.default_rng(0).standard_normal((len(gram), number))
+    for _ in range(_ROUNDS):
+        basis = np.linalg.qr(gram @ basis)[0]
+    turn = np.linalg.eigh(basis.T @ gram @ basis)[1][:, ::-1]
+    directions: FloatArray = basis @ turn
+    return directions
+
+
 def _cheapest(rows: FloatArray, directions: FloatArray, similarity: float) -> int:
     """The number of directions at which products and the pairs that they leave cost least together."""
     dimensions = rows.shape[1]
     coordinates = rows @ directions
     costs = {}
     for number in (*_NUMBERS_OF_DIRECTIONS, dimensions):
-        if number <= dimensions:
-            bound = _with_rest(coordinates[:, :number], rows).astype(np.float32)
-            # a row with itself is no pair
-            left = (bound @ bound.T >= similarity).sum() - len(rows)
-            costs[number] = number + _COST_OF_A_PAIR * max(int(left), 0) / len(rows) ** 2
+        if number <= directions.shape[1]:
+            bound = _with_rest(coordinates[:, :number], rows)
+        elif number == dimensions:
+            bound = rows
+        else:
+            continue
+        bound = bound.astype(np.float32)
+        # a row with itself is no pair
+        left = (bound @ bound.T >= similarity).sum() - len(rows)
+        costs[number] = number + _COST_OF_A_PAIR * max(int(left), 0) / len(rows) ** 2
     return min(costs, key=costs.__getitem__)
 
 
 def _with_rest(coordinates: FloatArray, rows: FloatArray) -> FloatArray:
     """Coordinates with a column for the length of what they leave of each row."""
-    rest = (rows * rows).sum(axis=1) - (coordinates * coordinates).sum(axis=1)
+    lengths = (np.einsum("nd,nd->n", part, part) for part in (rows, coordinates))
+    rest = np.subtract(*lengths)
     return np.column_stack([coordinates, np.sqrt(np.maximum(rest, 0.0))])
-
-
-def _not_below(vectors: FloatArray, rows: IntArray, columns: IntArray, similarity: float) -> BoolArray:
-    """Which pairs may reach the similarity, by products in float32 with their rounding allowed for."""
-    least = similarity - float32_error(vectors.shape[1])
-    keep = np.empty(len(rows), dtype=np.bool_)
-    for at in range(0, len(rows), _ROWS_AT_ONCE):
-        here = slice(at, at + _ROWS_AT_ONCE)
-        keep[here] = np.einsum("nd,nd->n", vectors[rows[here]], vectors[columns[here]]) >= least
-    return keep

@@ -11,8 +11,8 @@ from entp.selection.reach import Reach, _bounding_rows
 def uneven_rows():
     """More rows than the bound is fitted to, in bunches, with few strong directions as encoders have."""
     rng = np.random.default_rng(3)
-    scale = np.arange(1, 97) ** -0.7
-    rows = np.repeat(rng.normal(size=(1250, 96)) * scale, 4, axis=0)
+    scale = np.arange(1, 193) ** -0.7
+    rows = np.repeat(rng.normal(size=(1250, 192)) * scale, 4, axis=0)
     rows += 0.35 * rng.normal(size=rows.shape) * scale
     rows = rows[rng.permutation(len(rows))]
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
@@ -29,7 +29,7 @@ def test_the_bound_is_used_and_holds(uneven_rows) -> None:
 @pytest.mark.parametrize("similarity", [0.95, 0.9, 0.8])
 def test_no_pair_is_missed_and_none_added(uneven_rows, similarity) -> None:
     left, right = np.arange(0, 5000, 7), np.arange(4999, -1, -1)
-    places, columns, cosines = Reach(uneven_rows, similarity).pairs(left, right)
+    places, columns, cosines = Reach(uneven_rows, similarity, 2048).pairs(left, right)
     exact = uneven_rows[left].astype(float) @ uneven_rows[right].astype(float).T
     within = (exact >= similarity) & (left[:, None] != right[None, :])
     found = np.zeros_like(within)
@@ -42,7 +42,7 @@ def test_a_similarity_at_or_below_zero(synthetic) -> None:
     rows = synthetic.unit_rows((60, 5), seed=1)
     exact = rows.astype(float) @ rows.astype(float).T
     for similarity in (0.0, -0.3):
-        places, _, _ = Reach(rows, similarity).pairs(np.arange(60), np.arange(60))
+        places, _, _ = Reach(rows, similarity, 2048).pairs(np.arange(60), np.arange(60))
         assert len(places) == (exact >= similarity).sum() - 60
 
 
@@ -62,5 +62,7 @@ def test_clusters_and_neighbours_of_uneven_rows(uneven_rows) -> None:
 
 
 def test_no_rows_on_one_side(synthetic) -> None:
-    places, columns, cosines = Reach(synthetic.unit_rows((5, 3), 0), 0.5).pairs(np.arange(5), np.arange(0))
+    places, columns, cosines = Reach(synthetic.unit_rows((5, 3), 0), 0.5, 2048).pairs(
+        np.arange(5), np.arange(0)
+    )
     assert places.size == columns.size == cosines.size == 0
