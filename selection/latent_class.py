@@ -64,16 +64,17 @@ def class_likelihoods(
     prior: FloatArray, neighbour: FloatArray, counts: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """p_i * P(neighbours' scores | true i), (M, K), rows divided by their largest; its logarithm (M,)."""
-    logs = np.log(prior) + counts @ np.log(neighbour).T
-    shift = logs.max(axis=1)
-    return np.exp(logs - shift[:, None]), shift
+    # scores first: numpy looks for the largest along many patterns faster than along few scores
+    logs = np.log(prior)[:, None] + np.log(neighbour) @ counts.T
+    shift = logs.max(axis=0)
+    return np.exp(logs - shift).T, shift
 
 
 def class_posterior(prior: FloatArray, neighbour: FloatArray, counts: FloatArray, beta: float) -> FloatArray:
     """P(true i | neighbours' scores), (M, K), without the row's own score; `beta` tempers the evidence."""
-    logs = np.log(prior) + beta * (counts @ np.log(neighbour).T)
-    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
-    posterior: FloatArray = weights / weights.sum(axis=1, keepdims=True)
+    logs = np.log(prior)[:, None] + beta * (np.log(neighbour) @ counts.T)
+    weights = np.exp(logs - logs.max(axis=0))
+    posterior: FloatArray = (weights / weights.sum(axis=0)).T
     return posterior
 
 

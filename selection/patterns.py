@@ -52,20 +52,27 @@ def independent_scores(scores: IntArray, neighbours: Neighbours, groups: IntArra
     """
     group_of = groups[neighbours.indices]
     usable = group_of != groups[:, None]
+    # only where a neighbour has copies can two be of one group
+    near_copies = np.flatnonzero((np.bincount(groups)[group_of] > 1).any(axis=1))
+    some, still = group_of[near_copies], usable[near_copies]
     for place in range(1, group_of.shape[1]):
-        seen = (group_of[:, :place] == group_of[:, place : place + 1]).any(axis=1)
-        usable[:, place] &= ~seen
+        still[:, place] &= ~(some[:, :place] == some[:, place : place + 1]).any(axis=1)
+    usable[near_copies] = still
+    scores_of = scores[neighbours.indices]
+    if usable.all():
+        return scores_of
     front = np.argsort(~usable, axis=1, kind="stable")
-    found: IntArray = np.where(usable, scores[neighbours.indices], MISSING)
+    found: IntArray = np.where(usable, scores_of, MISSING)
     return np.take_along_axis(found, front, axis=1)
 
 
 def count_patterns(scores: IntArray, views: IntArray, num_scores: int) -> Patterns:
     """The patterns of own scores (N,) and neighbours' scores `views` (N, k), MISSING entries left out."""
-    counts = (views[:, :, None] == np.arange(num_scores)).sum(axis=1)
-    base = views.shape[1] + 1
-    codes = counts @ (base ** np.arange(num_scores, dtype=np.int64))
+    # each score is a digit of the code; MISSING, the last entry, adds nothing
+    digits = np.append((views.shape[1] + 1) ** np.arange(num_scores, dtype=np.int64), 0)
+    codes = digits[views].sum(axis=1)
     _, first, pattern_of = np.unique(codes, return_index=True, return_inverse=True)
     cells = np.bincount(pattern_of * num_scores + scores, minlength=len(first) * num_scores)
     weights = cells.reshape(len(first), num_scores)
-    return Patterns(counts[first].astype(np.float64), weights.astype(np.float64), pattern_of)
+    counts = (views[first, :, None] == np.arange(num_scores)).sum(axis=1)
+    return Patterns(counts.astype(np.float64), weights.astype(np.float64), pattern_of)
