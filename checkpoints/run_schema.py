@@ -159,6 +159,15 @@ CREATE TABLE code (                     -- which ENTP last asked a model for thi
 );
 """
 
+UNKNOWN_CONFIDENCE = """
+ALTER TABLE scores ADD COLUMN sureness REAL;
+UPDATE scores SET sureness = confidence
+WHERE NOT EXISTS (SELECT 1 FROM stages WHERE name = 'score' AND json_extract(report, '$.abstains'));
+ALTER TABLE scores DROP COLUMN confidence;
+-- probability of the corrected score; NULL where the correction abstained and the score is the rating
+ALTER TABLE scores RENAME COLUMN sureness TO confidence;
+"""
+
 RUN = Layout(
     file="run.db",
     tag="ENTR",
@@ -166,5 +175,6 @@ RUN = Layout(
         Migration("tables of a run", TABLES),
         Migration("second ratings", AUDITS),
         Migration("recipes, forks and code", FORKS),
+        Migration("unknown confidence", UNKNOWN_CONFIDENCE),
     ),
 )

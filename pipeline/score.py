@@ -63,7 +63,7 @@ async def score(run: Run) -> Result:
             "row_id": row["id"],
             "score": row["score"],
             "corrected": int(corrected.score[at]),
-            "confidence": round(float(corrected.confidence[at]), 6),
+            "confidence": None if estimate.abstains else round(float(corrected.confidence[at]), 6),
             "quality": "LQ" if corrected.score[at] < run.settings.lq_below else "HQ",
             "content_class": content_class(texts[at]),
         }
@@ -125,7 +125,7 @@ def _report(
         "moved": len(moved),
         "flow": [{"from": old, "to": new, "rows": n} for (old, new), n in sorted(flow.items())],
         "examples": [records[at] | {"text": texts[at][:BEGINNING]} for *_, at in surest[:EXAMPLES]],
-        "mean_confidence": round(float(corrected.confidence.mean()), 4),
+        "mean_confidence": None if estimate.abstains else round(float(corrected.confidence.mean()), 4),
         "LQ": sum(record["quality"] == "LQ" for record in records),
         "HQ": sum(record["quality"] == "HQ" for record in records),
         "content_classes": dict(Counter(r["content_class"] for r in records if r["content_class"])),

@@ -52,7 +52,11 @@ class TransitionEstimate:
 
 @dataclass(frozen=True)
 class CorrectedScores:
-    """`score` (N,), its probability `confidence` (N,), and P(true i) of each row, `posterior` (N, K)."""
+    """`score` (N,), its probability `confidence` (N,), and P(true i) of each row, `posterior` (N, K).
+
+    Where the estimate abstains the scores are the ratings, and how sure they are is not known: `confidence`
+    is NaN. `posterior` is then that of a model which is not trusted.
+    """
 
     score: IntArray
     confidence: FloatArray
@@ -63,7 +67,7 @@ def correct_scores(scores: IntArray, neighbours: Neighbours, estimate: Transitio
     """The most probable true score of each row, from its own score and all that speaks for another.
 
     `scores` (N,) and `neighbours` are those that the estimate was made from. Where it abstains the score
-    stays as it was, and `confidence` is the posterior probability of that.
+    stays as it was.
     """
     num_scores = len(estimate.prior)
     check_in_range(scores, 0, num_scores - 1, name="score")
@@ -74,9 +78,9 @@ def correct_scores(scores: IntArray, neighbours: Neighbours, estimate: Transitio
         audited = np.flatnonzero(estimate.second != MISSING)
         posterior[audited] *= transition[:, estimate.second[audited]].T
     posterior /= posterior.sum(axis=1, keepdims=True)
-    score = scores.astype(np.int64) if estimate.abstains else posterior.argmax(axis=1)
-    confidence = posterior[np.arange(len(scores)), score]
-    return CorrectedScores(score, confidence, posterior)
+    if estimate.abstains:
+        return CorrectedScores(scores.astype(np.int64), np.full(len(scores), np.nan), posterior)
+    return CorrectedScores(posterior.argmax(axis=1), posterior.max(axis=1), posterior)
 
 
 def tilted(classes: FloatArray, tilt: float, prediction: FloatArray) -> FloatArray:

@@ -107,6 +107,16 @@ def test_examples_are_the_surest_moves_with_their_text(score):
     assert examples[0]["text"].startswith("Explain ")
 
 
+@pytest.mark.parametrize(("method", "known"), [("hoc", True), ("raw", False)])
+def test_where_scores_stay_as_rated_nothing_is_said_of_how_sure_they_are(score, tmp_path, method, known):
+    report = score(correction=method)
+    assert report["abstains"] != known
+    with open_run(tmp_path / "run", {}) as run:
+        stored = [row["confidence"] for row in run.store.query("SELECT confidence FROM scores")]
+    assert len(stored) == 20
+    assert all((value is not None) == known for value in [*stored, report["mean_confidence"]])
+
+
 def test_include_takes_a_class_out_of_what_is_set_aside():
     settings = Settings().changed({"include": ("math",)})
     assert settings.exclude == ("code", "table")
