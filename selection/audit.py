@@ -9,18 +9,19 @@ sum to 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray, check_in_range
+from .arrays import BoolArray, FloatArray, IntArray, check_in_range
 from .latent_class import Model, class_likelihoods, leaning_rows
 from .patterns import MISSING, Patterns
 from .squarem import climb
 
 # pseudo-counts that a row of T and of V is given, most of them on the diagonal: they steady rare scores
 _PSEUDO_COUNTS = 20.0
-_MOST_CYCLES = 200
+# most cycles of three EM steps, from a start and from a fit to nearly the same rows
+_MOST_CYCLES, _FEW_CYCLES = 200, 25
 _SMALLEST_GAIN = 1e-8
 # V to start from: neighbours mostly share the score
 _BOUND = 0.8
@@ -62,23 +63,22 @@ class AuditedModel:
 def fit_audited(scores: IntArray, second: IntArray, patterns: Patterns, starts: list[Model]) -> AuditedModel:
     """Fit both levels to all rows. `second` (N,) are second scores, MISSING where there is none."""
     num_scores = len(starts[0].prior)
-    once, twice = _count_ratings(scores, second, patterns, num_scores)
-    lean = leaning_rows(num_scores, _PSEUDO_COUNTS)
     bound = leaning_rows(num_scores, 1.0 - _BOUND) + _BOUND * np.eye(num_scores)
-
-    def step(rows: FloatArray) -> tuple[FloatArray, float]:
-        return _em_step(_unstacked(rows), patterns.counts, once, twice, lean)
-
-    climbed = [
-        climb(
-            step,
-            np.vstack([start.prior[None], start.own, start.neighbour, bound]),
-            most_cycles=_MOST_CYCLES,
-            smallest_gain=_SMALLEST_GAIN * len(scores),
-        )
+    ratings = _count_ratings(scores, second, patterns, num_scores)
+    fits = [
+        _climb(AuditedModel(start, bound), patterns.counts, ratings, most_cycles=_MOST_CYCLES)
         for start in starts
     ]
-    return _unstacked(max(climbed, key=lambda found: found[1])[0])
+    return max(fits, key=lambda fit: fit[1])[0]
+
+
+def refit_audited(
+    scores: IntArray, second: IntArray, patterns: Patterns, fitted: AuditedModel, kept: BoolArray
+) -> AuditedModel:
+    """The maximum near `fitted` for the rows that are `kept` (N,) of those that it was fitted to."""
+    some = replace(patterns, pattern_of=patterns.pattern_of[kept])
+    ratings = _count_ratings(scores[kept], second[kept], some, len(fitted.binding))
+    return _climb(fitted, patterns.counts, ratings, most_cycles=_FEW_CYCLES)[0]
 
 
 def self_agreement(scores: IntArray, second: IntArray, model: Model) -> tuple[float, float, float]:
@@ -89,20 +89,47 @@ def self_agreement(scores: IntArray, second: IntArray, model: Model) -> tuple[fl
     return agree, implied, float(np.sqrt(max(agree * (1 - agree), 1e-4) / audited.sum()))
 
 
-def _count_ratings(
-    scores: IntArray, second: IntArray, patterns: Patterns, num_scores: int
-) -> tuple[FloatArray, FloatArray]:
-    """Rows of each pattern: (M, K) of those rated once, (M, K, K) of those rated twice."""
+@dataclass(frozen=True)
+class _Ratings:
+    """Rows of each pattern by ratings: `once` (M, K); of the patterns `audited` (A,), `twice` (A, K, K)."""
+
+    once: FloatArray
+    audited: IntArray
+    twice: FloatArray
+
+
+def _count_ratings(scores: IntArray, second: IntArray, patterns: Patterns, num_scores: int) -> _Ratings:
     num_patterns = len(patterns.counts)
-    audited = second != MISSING
+    rated_twice = second != MISSING
     own = patterns.pattern_of * num_scores + scores
-    once = np.bincount(own[~audited], minlength=num_patterns * num_scores)
-    both = own[audited] * num_scores + second[audited]
-    twice = np.bincount(both, minlength=num_patterns * num_scores**2)
-    return (
+    once = np.bincount(own[~rated_twice], minlength=num_patterns * num_scores)
+    audited, place = np.unique(patterns.pattern_of[rated_twice], return_inverse=True)
+    both = (place * num_scores + scores[rated_twice]) * num_scores + second[rated_twice]
+    twice = np.bincount(both, minlength=len(audited) * num_scores**2)
+    return _Ratings(
         once.reshape(num_patterns, num_scores).astype(np.float64),
-        twice.reshape(num_patterns, num_scores, num_scores).astype(np.float64),
+        audited,
+        twice.reshape(len(audited), num_scores, num_scores).astype(np.float64),
     )
+
+
+def _climb(
+    start: AuditedModel, counts: FloatArray, ratings: _Ratings, *, most_cycles: int
+) -> tuple[AuditedModel, float]:
+    """The penalised maximum reached from `start`, and its value."""
+    lean = leaning_rows(len(start.binding), _PSEUDO_COUNTS)
+
+    def step(rows: FloatArray) -> tuple[FloatArray, float]:
+        return _em_step(_unstacked(rows), counts, ratings, lean)
+
+    model = start.model
+    rows, value = climb(
+        step,
+        np.vstack([model.prior[None], model.own, model.neighbour, start.binding]),
+        most_cycles=most_cycles,
+        smallest_gain=_SMALLEST_GAIN * float(ratings.once.sum() + ratings.twice.sum()),
+    )
+    return _unstacked(rows), value
 
 
 def _unstacked(rows: FloatArray) -> AuditedModel:
@@ -112,23 +139,24 @@ def _unstacked(rows: FloatArray) -> AuditedModel:
 
 
 def _em_step(
-    fitted: AuditedModel, counts: FloatArray, once: FloatArray, twice: FloatArray, lean: FloatArray
+    fitted: AuditedModel, counts: FloatArray, ratings: _Ratings, lean: FloatArray
 ) -> tuple[FloatArray, float]:
     """One EM step under pseudo-counts `lean`; the new rows and the penalised log-likelihood of the old."""
-    model, binding = fitted.model, fitted.binding
+    model, binding, audited = fitted.model, fitted.binding, ratings.audited
     own = model.own
     classes, shift = class_likelihoods(model.prior, model.neighbour, counts)
     bound = classes @ binding
     rated = bound @ own
-    rated_twice = np.einsum("mi,iy,iz->myz", bound, own, own, optimize=True)
-    value = float((once * (np.log(rated) + shift[:, None])).sum())
-    value += float((twice * (np.log(rated_twice) + shift[:, None, None])).sum())
+    rated_twice = np.einsum("mi,iy,iz->myz", bound[audited], own, own, optimize=True)
+    value = float((ratings.once * (np.log(rated) + shift[:, None])).sum())
+    value += float((ratings.twice * (np.log(rated_twice) + shift[audited, None, None])).sum())
     logs = [np.log(own), np.log(binding), np.log(model.neighbour)]
     value += float(sum((lean * log).sum() for log in logs) + np.log(model.prior).mean())
-    ratio, ratio_twice = once / rated, twice / rated_twice
+    ratio, ratio_twice = ratings.once / rated, ratings.twice / rated_twice
     both_ways = ratio_twice + ratio_twice.transpose(0, 2, 1)
-    pulled = bound.T @ ratio + np.einsum("mi,myz,iz->iy", bound, both_ways, own, optimize=True)
-    evidence = ratio @ own.T + np.einsum("myz,iy,iz->mi", ratio_twice, own, own, optimize=True)
+    pulled = bound.T @ ratio + np.einsum("mi,myz,iz->iy", bound[audited], both_ways, own, optimize=True)
+    evidence = ratio @ own.T
+    evidence[audited] += np.einsum("myz,iy,iz->mi", ratio_twice, own, own, optimize=True)
     responsible = classes * (evidence @ binding.T)
     rows = np.vstack(
         [

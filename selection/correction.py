@@ -19,7 +19,9 @@ class TransitionEstimate:
     """How a rater turns true scores into observed ones, and how far to believe what speaks for a true score.
 
     `method` is the one used: what `auto` settled on. `transition` (K, K): T[i, j] = P(rated j | true i),
-    rows sum to 1; `standard_error` (K, K) of it, None where it is not computed. `prior` (K,): P(true i).
+    rows sum to 1; `standard_error` (K, K) of it, by leaving out one region of the pool after another: how far
+    T would move with another sample of rows, whether or not its assumptions hold; None for `raw`, and where a
+    pool has no two regions. `prior` (K,): P(true i).
     `neighbour_matrix` (K, K): P(a neighbour is rated j | the neighbourhood's score i). `binding` (K, K):
     P(true j | the neighbourhood's score i), the identity unless an audit told it. `log_likelihood` of all
     rows at `k_fit` neighbours, in nats.

@@ -59,13 +59,18 @@ def cross_predict(
     errors = ((target[:, None] - tried) ** 2).mean(axis=0)
     if errors.min() >= (target**2).mean():
         return np.zeros(len(scores))
-    best = tried[:, int(errors.argmin())]
-    scaled: FloatArray = (best - best.mean()) / best.std()
+    return standardised(tried[:, int(errors.argmin())])
+
+
+def standardised(values: FloatArray) -> FloatArray:
+    """Values (N,) scaled to mean 0 and deviation 1; zero throughout where they are all alike."""
+    deviation = values.std()
+    scaled: FloatArray = (values - values.mean()) / (deviation if deviation > 0 else 1.0)
     return scaled
 
 
 def blend_with_prediction(
-    scores: IntArray, prediction: FloatArray, second: IntArray | None, num_scores: int
+    scores: IntArray, prediction: FloatArray, second: IntArray, num_scores: int
 ) -> tuple[Model, float]:
     """A model of own scores and `prediction` (N,) alone, and the tilt with which the prediction enters.
 
@@ -79,8 +84,8 @@ def blend_with_prediction(
     slope = float(((scores - centre) * prediction).mean())
     unexplained = max(float(scores.var()) - slope**2, _LEAST_VARIANCE)
     error = unexplained / 2
-    if second is not None and (second != MISSING).any():
-        audited = second != MISSING
+    audited = second != MISSING
+    if audited.any():
         error = float(((scores[audited] - second[audited]) ** 2).mean()) / 2
     error = min(max(error, 0.05 * unexplained), 0.95 * unexplained)
     true = np.arange(num_scores)

@@ -7,13 +7,13 @@ sum_i p_i T_ia T_ib T_ic.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .arrays import FloatArray, IntArray
-from .latent_class import Model, diagonal_start, leaning_rows, name_classes
+from .latent_class import Model, leaning_rows, name_classes
 from .patterns import MISSING, Patterns
-
-_DIAGONALS = (0.9, 0.7, 0.5)
 
 
 def third_order(scores: IntArray, views: IntArray, num_scores: int) -> FloatArray:
@@ -32,18 +32,17 @@ def implied_third_order(model: Model) -> FloatArray:
     return tensor
 
 
-def match_moments(q3: FloatArray, observed: FloatArray) -> Model:
+def match_moments(q3: FloatArray, starts: Sequence[Model]) -> Model:
     """T and p (B tied to T) with the least squared distance of first-, second- and third-order agreement.
 
     This is the estimator of the paper and of HOC (arXiv 2102.05291) with exact counts in place of resampled
-    subsets and a quasi-Newton search in place of gradient descent. `observed` (K,): shares of the scores.
+    subsets and a quasi-Newton search in place of gradient descent. The best of what `starts` lead to.
     """
     from scipy.optimize import minimize  # scipy loads slowly; --help must not wait for it
 
-    num_scores = len(observed)
+    num_scores = len(q3)
     found = []
-    for diagonal in _DIAGONALS:
-        start = diagonal_start(observed, diagonal)
+    for start in starts:
         logits = np.log(np.vstack([start.prior[None], start.own])).ravel()
         found.append(
             minimize(_distance, logits, args=(q3,), jac=True, method="L-BFGS-B", options={"maxiter": 500})

@@ -7,11 +7,11 @@ patterns at most.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
+from .arrays import BoolArray, FloatArray, IntArray
 from .neighbours import Neighbours
 
 # a copy repeats its original's rating, error and all: it is no independent view
@@ -30,6 +30,12 @@ class Patterns:
     counts: FloatArray
     weights: FloatArray
     pattern_of: IntArray
+
+    def of_rows(self, scores: IntArray, kept: BoolArray) -> Patterns:
+        """The same patterns with only the rows that are `kept` (N,) counted; `scores` (N,) of all rows."""
+        cells = self.pattern_of[kept] * self.weights.shape[1] + scores[kept]
+        weights = np.bincount(cells, minlength=self.weights.size).reshape(self.weights.shape)
+        return replace(self, weights=weights.astype(np.float64))
 
 
 def duplicate_groups(neighbours: Neighbours) -> IntArray:

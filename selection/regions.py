@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
-from .latent_class import Model, refit_model
-from .patterns import Patterns
+from .arrays import BoolArray, FloatArray, IntArray
 
 _REGIONS = 20
 
@@ -37,20 +35,13 @@ def split_regions(indices: IntArray, rng: np.random.Generator) -> IntArray:
     return region
 
 
-def jackknife(scores: IntArray, patterns: Patterns, model: Model, region: IntArray) -> FloatArray:
+def jackknife(region: IntArray, refit: Callable[[BoolArray], FloatArray]) -> FloatArray | None:
     """Standard errors (K, K) of T: the spread of the fits that leave out one region each.
 
-    Infinite where there are fewer than two regions to leave out.
+    `refit` fits T to the rows that are kept, (N,). None where there are fewer than two regions to leave out.
     """
-    num_scores = len(model.prior)
-    cells = patterns.pattern_of * num_scores + scores
-    fits = []
-    for left_out in np.unique(region):
-        own = np.bincount(cells[region == left_out], minlength=patterns.weights.size)
-        rest = dataclasses.replace(patterns, weights=patterns.weights - own.reshape(patterns.weights.shape))
-        fits.append(refit_model(rest, model).own)
+    fits = [refit(region != left_out) for left_out in np.unique(region)]
     if len(fits) < 2:
-        return np.full_like(model.own, np.inf)
-    stacked = np.stack(fits)
-    errors: FloatArray = np.sqrt((len(fits) - 1) * stacked.var(axis=0))
+        return None
+    errors: FloatArray = np.sqrt((len(fits) - 1) * np.stack(fits).var(axis=0))
     return errors

@@ -18,8 +18,8 @@ from typing import Literal
 import numpy as np
 
 from . import trust
-from .arrays import FloatArray, IntArray, check_in_range
-from .audit import Audit, fit_audited, self_agreement
+from .arrays import BoolArray, FloatArray, IntArray, check_in_range
+from .audit import Audit, fit_audited, refit_audited, self_agreement
 from .choice import (
     Fit,
     Pool,
@@ -30,11 +30,11 @@ from .choice import (
     weigh_features,
 )
 from .correction import TransitionEstimate
-from .features import blend_with_prediction, cross_predict
-from .latent_class import diagonal_start, fit_model, log_likelihood
+from .features import blend_with_prediction, cross_predict, standardised
+from .latent_class import diagonal_start, fit_model, log_likelihood, refit_model
 from .moments import match_moments, spectral_start, third_order
 from .neighbours import Neighbours
-from .patterns import count_patterns, duplicate_groups, independent_scores
+from .patterns import MISSING, count_patterns, duplicate_groups, independent_scores
 from .regions import jackknife, split_regions
 from .scale import NUM_SCORES
 from .threads import one_thread
@@ -86,7 +86,7 @@ def estimate_transition(
         pool = _gather(scores, neighbours, num_scores, rng, features, audit)
         if method == "hoc":
             return _by_moments(pool, rng)
-        return _by_features(pool) if method == "crossfit" else _by_likelihood(pool, rng, method)
+        return _by_features(pool, rng) if method == "crossfit" else _by_likelihood(pool, rng, method)
 
 
 def _check(scores: IntArray, neighbours: Neighbours, num_scores: int) -> None:
@@ -151,22 +151,37 @@ def _taken_at_their_word(scores: IntArray, num_scores: int, flags: tuple[Flag, .
 
 
 def _by_moments(pool: Pool, rng: np.random.Generator) -> TransitionEstimate:
-    model = match_moments(third_order(pool.scores, pool.views, len(pool.observed)), pool.observed)
+    num_scores = len(pool.observed)
+    starts = [diagonal_start(pool.observed, diagonal) for diagonal in _DIAGONALS]
+    model = match_moments(third_order(pool.scores, pool.views, num_scores), starts)
     fit = fixed_choice(pool, model, 2)
     flags = (
         *trust.no_signal(_gain(pool, fit), _entropy(pool.observed)),
         *_doubts_of_neighbours(pool, fit, rng),
         *trust.odd_rows(model),
     )
-    return _estimate(pool, fit, "hoc", flags, errors=None, abstains=False)
+
+    def refit(kept: BoolArray) -> FloatArray:
+        return match_moments(third_order(pool.scores[kept], pool.views[kept], num_scores), [model]).own
+
+    errors = jackknife(split_regions(pool.neighbours.indices, rng), refit)
+    return _estimate(pool, fit, "hoc", flags, errors=errors, abstains=False)
 
 
-def _by_features(pool: Pool) -> TransitionEstimate:
+def _by_features(pool: Pool, rng: np.random.Generator) -> TransitionEstimate:
+    num_scores = len(pool.observed)
+    second = np.full(len(pool.scores), MISSING) if pool.second is None else pool.second
     prediction = np.zeros(len(pool.scores)) if pool.prediction is None else pool.prediction
-    model, tilt = blend_with_prediction(pool.scores, prediction, pool.second, len(pool.observed))
+    model, tilt = blend_with_prediction(pool.scores, prediction, second, num_scores)
     fit = features_alone(pool, model, tilt, prediction)
     flags = trust.no_signal(_gain(pool, fit), _entropy(pool.observed))
-    return _estimate(pool, fit, "crossfit", flags, errors=None, abstains=False)
+
+    def refit(kept: BoolArray) -> FloatArray:
+        some = standardised(prediction[kept])
+        return blend_with_prediction(pool.scores[kept], some, second[kept], num_scores)[0].own
+
+    errors = jackknife(split_regions(pool.neighbours.indices, rng), refit)
+    return _estimate(pool, fit, "crossfit", flags, errors=errors, abstains=False)
 
 
 def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> TransitionEstimate:
@@ -177,10 +192,11 @@ def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> Tran
     num_scores = len(pool.observed)
     fit = choose_neighbours(pool, models, np.eye(num_scores))
     regions = split_regions(pool.neighbours.indices, rng)
-    jackknifed = jackknife(pool.scores, pool.patterns[fit.k_fit], fit.model, regions)
+    patterns, model = pool.patterns[fit.k_fit], fit.model
+    errors = jackknife(regions, lambda kept: refit_model(patterns.of_rows(pool.scores, kept), model).own)
     flags = (
         *_doubts_of_neighbours(pool, fit, rng),
-        *trust.unstable(list(models.values()), fit.model, jackknifed),
+        *trust.unstable(list(models.values()), fit.model, errors),
         *trust.unbound(fit.model, pool.observed),
         *trust.weak_signal(_gain(pool, fit), _entropy(pool.observed)),
         *trust.odd_rows(fit.model),
@@ -188,20 +204,29 @@ def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> Tran
     if pool.prediction is not None:
         classes = classes_of_rows(pool, fit)
         flags = (*flags, *trust.unshared(pool.scores, classes, fit.model, pool.prediction))
-    used, errors = "neighbours", jackknifed if np.isfinite(jackknifed).all() else None
+    used = "neighbours"
     asked = method == "audited" or (method == "auto" and _audit_calls(pool, fit, flags))
     if pool.second is not None and asked:
-        # where neighbours mean nothing their model is a bad place to start from
-        starts = [fit.model, diagonal_start(pool.observed, _DIAGONALS[0])]
-        audited = fit_audited(pool.scores, pool.second, pool.patterns[fit.k_fit], starts)
-        fit = choose_neighbours(pool, {fit.k_fit: audited.model}, audited.binding)
+        fit, errors = _audited(pool, fit, pool.second, regions)
         # what puts the neighbours in doubt is what the audit settles
-        used, errors, flags = "audited", None, trust.odd_rows(fit.model)
+        used, flags = "audited", trust.odd_rows(fit.model)
     if method == "auto" and pool.prediction is not None:
         fit = weigh_features(pool, fit, pool.prediction)
     flags = (*trust.no_signal(_gain(pool, fit), _entropy(pool.observed)), *flags)
     abstains = method in ("auto", "audited") and _serious(flags)
     return _estimate(pool, fit, used, flags, errors=errors, abstains=abstains)
+
+
+def _audited(pool: Pool, fit: Fit, second: IntArray, regions: IntArray) -> tuple[Fit, FloatArray | None]:
+    """The model of both levels, and the standard errors of its T."""
+    patterns = pool.patterns[fit.k_fit]
+    # where neighbours mean nothing their model is a bad place to start from
+    starts = [fit.model, diagonal_start(pool.observed, _DIAGONALS[0])]
+    audited = fit_audited(pool.scores, second, patterns, starts)
+    errors = jackknife(
+        regions, lambda kept: refit_audited(pool.scores, second, patterns, audited, kept).model.own
+    )
+    return choose_neighbours(pool, {fit.k_fit: audited.model}, audited.binding), errors
 
 
 def _doubts_of_neighbours(pool: Pool, fit: Fit, rng: np.random.Generator) -> tuple[Flag, ...]:

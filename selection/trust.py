@@ -142,8 +142,10 @@ def low_rank(patterns: Patterns, rng: np.random.Generator) -> tuple[Flag, ...]:
     )
 
 
-def unstable(models: list[Model], chosen: Model, errors: FloatArray) -> tuple[Flag, ...]:
+def unstable(models: list[Model], chosen: Model, errors: FloatArray | None) -> tuple[Flag, ...]:
     """T depends on how many neighbours it is fitted to. `errors` (K, K): standard errors of the chosen T."""
+    if errors is None:
+        return ()
     spread = np.zeros(len(errors))
     for model in models:
         spread = np.maximum(spread, np.abs(model.own - chosen.own).sum(axis=1))

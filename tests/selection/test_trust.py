@@ -88,7 +88,7 @@ def test_a_matrix_that_depends_on_the_number_of_neighbours(synthetic) -> None:
     chosen, other = model_of(synthetic.adjacent(0.1)), model_of(synthetic.adjacent(0.5))
     assert names(trust.unstable([chosen, other], chosen, np.full((6, 6), 0.005))) == {"unstable"}
     assert trust.unstable([chosen, other], chosen, np.full((6, 6), 0.1)) == ()
-    assert trust.unstable([chosen, other], chosen, np.full((6, 6), np.inf)) == ()
+    assert trust.unstable([chosen, other], chosen, None) == ()
 
 
 def test_features_that_tell_what_the_neighbours_cannot(synthetic, rng) -> None:
