@@ -69,7 +69,9 @@ def correct_scores(scores: IntArray, neighbours: Neighbours, estimate: Transitio
     """The most probable true score of each row, from its own score and all that speaks for another.
 
     `scores` (N,) and `neighbours` are those that the estimate was made from. Where it abstains the score
-    stays as it was.
+    stays as it was. `crossfit` assumes a rater without bias: rows are put in the order of their posterior
+    mean, and each score goes to as many rows as were rated so; the most probable scores would crowd in the
+    middle.
     """
     num_scores = len(estimate.prior)
     check_in_range(scores, 0, num_scores - 1, name="score")
@@ -82,7 +84,8 @@ def correct_scores(scores: IntArray, neighbours: Neighbours, estimate: Transitio
     posterior /= posterior.sum(axis=1, keepdims=True)
     if estimate.abstains:
         return CorrectedScores(scores.astype(np.int64), np.full(len(scores), np.nan), posterior)
-    return CorrectedScores(posterior.argmax(axis=1), posterior.max(axis=1), posterior)
+    score = _as_many_of_each(scores, posterior) if estimate.method == "crossfit" else posterior.argmax(axis=1)
+    return CorrectedScores(score, posterior[np.arange(len(scores)), score], posterior)
 
 
 def tilted(classes: FloatArray, tilt: float, prediction: FloatArray) -> FloatArray:
@@ -99,6 +102,14 @@ def believed(
     """P(true i | neighbours' scores) of each pattern, (M, K)."""
     found: FloatArray = class_posterior(prior, neighbour, patterns.counts, beta) @ binding
     return found
+
+
+def _as_many_of_each(scores: IntArray, posterior: FloatArray) -> IntArray:
+    """The scores (N,) dealt out anew, in the order of the posterior mean."""
+    means = posterior @ np.arange(posterior.shape[1])
+    dealt = np.empty(len(scores), dtype=np.int64)
+    dealt[np.argsort(means, kind="stable")] = np.sort(scores)
+    return dealt
 
 
 def _without_own_score(scores: IntArray, neighbours: Neighbours, estimate: TransitionEstimate) -> FloatArray:

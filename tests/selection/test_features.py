@@ -44,6 +44,20 @@ def test_a_blend_is_nearer_the_truth_than_the_rating(synthetic, rng) -> None:
     assert spearman(posterior @ np.arange(6), true) > spearman(scores, true) + 0.03
 
 
+def test_features_reorder_rows_and_leave_as_many_of_each_score(synthetic, rng) -> None:
+    true = rng.integers(0, 6, 3000)
+    scores = synthetic.rate(true, synthetic.adjacent(0.6), rng)
+    features = true[:, None] + 0.7 * rng.normal(size=(3000, 1))
+    neighbours = synthetic.truth(3000, synthetic.adjacent()).neighbours
+    found = estimate_transition(scores, neighbours, rng=rng, method="crossfit", features=features)
+    corrected = correct_scores(scores, neighbours, found)
+    np.testing.assert_array_equal(np.bincount(corrected.score), np.bincount(scores))
+    means = corrected.posterior @ np.arange(6)
+    assert all(means[corrected.score == low].max() <= means[corrected.score > low].min() for low in range(5))
+    assert (corrected.score == true).mean() > (scores == true).mean() + 0.05
+    np.testing.assert_array_equal(corrected.confidence, corrected.posterior[np.arange(3000), corrected.score])
+
+
 def test_an_audit_settles_the_weight_of_the_rating(synthetic, rng) -> None:
     true = rng.integers(0, 6, 3000)
     features = true[:, None] + 1.5 * rng.normal(size=(3000, 1))
