@@ -2,8 +2,8 @@
 
     python bench/features.py [--rows 6000]
 
-Synthetic raters of known error, with features of known worth: the true score and normal noise. Printed are the
-share of the ratings' variance that features predict out of fold, all that one rater's ratings tell, and
+Synthetic raters of known error, with features of known worth: the true score and normal noise. Printed are
+the share of the variance of ratings that features predict out of fold, which is all that one rater tells, and
 Spearman's correlation with the truth before and after `crossfit`. A gate would need the first to tell where
 the last rises.
 """

@@ -3,9 +3,10 @@
 The rules, tried in this order; the first that fits decides:
 
 code   a fenced block (three backticks) not marked as text or a table;
-       or an order to write a program, a query or a page in a named language, or "how to code ...";
+       or an order to write a program, a query or a page in a named language, or a regular expression, with
+       no comma in between; or "how to code ...";
        or two lines that only programs have (`def f(x):`, `#include <a>`, `SELECT a FROM b`, `<div>`, ...);
-       or three lines that end in `;`, `{` or `}`
+       or three lines that end in `{` or `}`, or in `;` after an assignment, a call or two words at most
 table  two lines in a row with the same number, two or more, of `|` or of tabs, each with something to read
        or a rule between the bars, so that drawings in characters do not count;
        or three in a row with the same number, three or more, of commas without a blank behind them;
@@ -57,9 +58,10 @@ _PROGRAM_LINE = re.compile(
     ),
     re.MULTILINE,
 )
-_PROGRAM_END = re.compile(r"[;{}][ \t]*$", re.MULTILINE)
+# a list in prose may end its lines in semicolons too: such a line assigns, calls, or is of two words at most
+_PROGRAM_END = re.compile(r"(?:[{}]|(?:=[^\n]*|\w\([^\n]*|^[ \t]*\w+(?: \w+)?);)[ \t]*$", re.MULTILINE)
 _ORDER = (
-    r"\b(?:write|create|generate|implement|develop|design|construct"
+    r"\b(?:write|create|generate|implement|develop|design|construct|build"
     r"|edit|rewrite|debug|fix|optimi[sz]e|convert)\b"
 )
 _LANGUAGE = (
@@ -68,9 +70,9 @@ _LANGUAGE = (
 )
 _PROGRAM = r"\b(?:code|program|script|function|class|method|query|page|webpage|regex|algorithm|snippet)\b"
 _PROGRAM_TASK = re.compile(
-    rf"{_ORDER}[^.\n]{{0,60}}(?:{_LANGUAGE}[^.\n]{{0,40}}{_PROGRAM}|{_PROGRAM}[^.\n]{{0,60}}{_LANGUAGE})"
-    r"|\bhow (?:to|do I|can I|would I) (?:code|program)\b"
-    r"|\bregular expression\b|\bSQL (?:query|statement)\b",
+    rf"{_ORDER}[^.,\n]{{0,60}}(?:{_LANGUAGE}[^.,\n]{{0,40}}{_PROGRAM}|{_PROGRAM}[^.,\n]{{0,60}}{_LANGUAGE}"
+    r"|\bregular expression\b|\bSQL statement\b)"
+    r"|\bhow (?:to|do I|can I|would I) (?:code|program)\b",
     re.IGNORECASE,
 )
 

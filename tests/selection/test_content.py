@@ -12,6 +12,8 @@ CODE = [
     "Make a heading.\n<html>\n<h1>Welcome</h1>\n</html>",
     "Write a Python function that counts the vowels of a word.\nUse a loop and a set.",
     "Create a stylesheet.\n.box {\n  color: red;\n}\n.wide {\n  width: 90%;\n}",
+    "Write a regular expression for five digits.",
+    "Reverse it.\n  temp = head;\n  free(temp);\n  int data;\n  return head;",
     "const total = a + b;\nlet name = 'x';\nconsole.log(total);",
 ]
 TABLE = [
@@ -39,6 +41,9 @@ TEXT = [
     "Name three fruits, two colours, and a city.\nApple, pear, plum, red, blue, Rome.\nDone, as asked.",
     "Summarise: the class of 1990 met again, and the function was held in the hall.",
     "The match ended 3-1, and the return match 2-2.",
+    "Three ways to learn:\n1. Listen to others (and ask);\n2. Read what they wrote;\n3. Try it yourself;",
+    "What is grep for? It prints lines that match a regular expression.",
+    "To run a site you need a design tool, such as HTML or CSS, for the web page.",
     "Give 5 tips for better sleep:\n1. Go to bed early.\n2. Read a book.\n3. Drink no coffee.",
     "",
 ]

@@ -52,7 +52,7 @@ def test_there_are_enough_rows_each_with_its_reason():
         ("seen", "code", 1.0, 0.9),
         ("seen", "table", 1.0, 1.0),
         ("kept", "math", 0.93, 0.85),
-        ("kept", "code", 0.6, 0.66),
+        ("kept", "code", 0.75, 0.66),
         ("kept", "table", 1.0, 1.0),
     ],
 )
