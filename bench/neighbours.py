@@ -3,9 +3,10 @@
     python bench/neighbours.py [--rows 20000] [--dimensions 1024] [--decay 0.5] [--ours]
 
 Seconds for ten nearest neighbours, for all pairs within 0.9 and for one-hop clusters, ours and others', and
-whether results agree. faiss is compared where it is installed; `--ours` leaves the others out. The
-coordinates of the rows fall as 1 / j^DECAY: 0.5 is about what sentence encoders give, 0 is the hardest
-case, where no few directions tell much of a cosine.
+whether results agree; beside them seconds of processors, which other work on the machine disturbs less.
+faiss is compared where it is installed; `--ours` leaves the others out. The coordinates of the rows fall as
+1 / j^DECAY: 0.5 is about what sentence encoders give, 0 is the hardest case, where no few directions tell
+much of a cosine.
 """
 
 from __future__ import annotations
@@ -44,18 +45,24 @@ def make_rows(num_rows: int, dimensions: int, decay: float, rng: np.random.Gener
 
 
 def gemm_rate(dtype: torch.dtype) -> float:
-    """GFLOP/s of this machine's own product of matrices."""
-    left, right = (torch.randn(2048, 1024).to(dtype) for _ in range(2))
-    left @ right.T
-    seconds, _ = timed(lambda: [left @ right.T for _ in range(5)])
-    return 5 * 2 * 2048 * 2048 * 1024 / seconds / 1e9
+    """Billions of multiplications and additions a second of this machine's own product of matrices."""
+    left, right = (torch.randint(-9, 9, (1024, 1024)).to(dtype) for _ in range(2))
+    multiply = torch._int_mm if dtype == torch.int8 else torch.matmul
+    multiply(left, right.T)
+    best = min(timed(lambda: multiply(left, right.T))[0] for _ in range(20))
+    return 2 * 1024**3 / best / 1e9
 
 
-def timed(search: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds and result."""
-    began = time.perf_counter()
+def timed(search: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, seconds of processors, and result."""
+    began, began_processor = time.perf_counter(), time.process_time()
     found = search()
-    return time.perf_counter() - began, found
+    return time.perf_counter() - began, time.process_time() - began_processor, found
+
+
+def line(name: str, seconds: float, processor: float, note: str) -> None:
+    """A line of the table."""
+    print(f"{name:24s} {seconds:7.1f} s {processor:7.1f} s of processors  {note}", flush=True)
 
 
 def scikit_learn(rows: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -94,35 +101,38 @@ def main() -> None:
     options = parser.parse_args()
     rows = make_rows(options.rows, options.dimensions, options.decay, np.random.default_rng(0))
     print(f"{options.rows:,} rows, {options.dimensions} dimensions, decay {options.decay}")
-    print(f"products of matrices: float32 {gemm_rate(torch.float32):.0f} GFLOP/s,", end=" ")
-    print(f"bfloat16 {gemm_rate(torch.bfloat16):.0f} GFLOP/s")
+    rates = {str(dtype)[6:]: gemm_rate(dtype) for dtype in (torch.float32, torch.bfloat16, torch.int8)}
+    print("products of matrices, 10^9 a second:", ", ".join(f"{n} {rate:.0f}" for n, rate in rates.items()))
     nearest_neighbours(rows[:100], K)  # loads what it needs
-    seconds, ours = timed(lambda: nearest_neighbours(rows, K))
-    rate = 2 * options.rows**2 * options.dimensions / seconds / 1e9
-    print(f"ours, {K} nearest          {seconds:7.1f} s  {rate:.0f} GFLOP/s")
-    seconds, pairs = timed(lambda: neighbours_within(rows, WITHIN))
-    print(f"ours, within {WITHIN}         {seconds:7.1f} s  {len(pairs.indices) // 2:,} pairs")
+    seconds, processor, ours = timed(lambda: nearest_neighbours(rows, K))
+    line(
+        f"ours, {K} nearest",
+        seconds,
+        processor,
+        f"{2e-9 * options.rows**2 * options.dimensions / seconds:.0f} * 10^9 a second",
+    )
+    within = timed(lambda: neighbours_within(rows, WITHIN))
+    line(f"ours, within {WITHIN}", *within[:2], f"{len(within[2].indices) // 2:,} pairs")
     order = np.random.default_rng(1).permutation(options.rows)
-    seconds, clusters = timed(lambda: one_hop_clusters(rows, WITHIN, order=order))
-    print(f"one-hop clusters         {seconds:7.1f} s  {len(clusters.centres):,} clusters")
+    clusters = timed(lambda: one_hop_clusters(rows, WITHIN, order=order))
+    line("one-hop clusters", *clusters[:2], f"{len(clusters[2].centres):,} clusters")
     print(f"peak memory              {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:7.2f} GiB")
     if options.ours:
         return
-    others = {"scikit-learn brute": scikit_learn}
-    if importlib.util.find_spec("faiss"):
-        others["faiss IndexFlatIP"] = faiss_flat
-    for name, search in others.items():
-        seconds, theirs = timed(lambda search=search: search(rows))
+    others = {"faiss IndexFlatIP": faiss_flat} if importlib.util.find_spec("faiss") else {}
+    for name, search in {**others, "scikit-learn brute": scikit_learn}.items():
+        *spent, theirs = timed(lambda search=search: search(rows))
         same = np.mean(
             [np.isin(mine, other).mean() for mine, other in zip(ours.indices, theirs, strict=True)]
         )
-        print(f"{name:24s} {seconds:7.1f} s  recall of theirs in ours {same:.5f}")
-    seconds, clusters = timed(lambda: hdbscan_clusters(rows, order=order))
-    print(f"HDBSCAN of near rows     {seconds:7.1f} s  {len(clusters.centres):,} clusters")
+        ratio = f"{spent[0] / seconds:.1f} and {spent[1] / processor:.1f} times ours"
+        line(name, *spent, f"{ratio}, recall of theirs in ours {same:.5f}")
+    *spent, clusters = timed(lambda: hdbscan_clusters(rows, order=order))
+    line("HDBSCAN of near rows", *spent, f"{len(clusters.centres):,} clusters")
     few = rows[:TREE_ROWS]
     print(f"the first {len(few):,} rows only")
-    print(f"ours                     {timed(lambda: nearest_neighbours(few, K))[0]:7.1f} s")
-    print(f"ball tree (hdbscan)      {timed(lambda: ball_tree(few))[0]:7.1f} s")
+    line("ours", *timed(lambda: nearest_neighbours(few, K))[:2], "")
+    line("ball tree (hdbscan)", *timed(lambda: ball_tree(few))[:2], "")
 
 
 if __name__ == "__main__":
