@@ -15,7 +15,7 @@ import numpy as np
 
 from .arrays import FloatArray, IntArray
 from .products import Factor, as_factor, block_height, exact_cosines, may_reach, multiply
-from .threads import one_thread_each
+from .threads import one_thread, one_thread_each
 
 # rows from which the directions are taken, and others on which their number is chosen; whatever these are,
 # the pairs found are the same
@@ -44,7 +44,10 @@ class Reach:
         self.height = block_height(memory_mib)
         self._vectors = vectors
         self._similarity = similarity
-        self._factor = as_factor(_bounding_rows(vectors, similarity))
+        # threads would wait for each other longer than they work
+        with one_thread():
+            bounding = _bounding_rows(vectors, similarity)
+        self._factor = as_factor(bounding)
 
     def pairs(self, left: IntArray, right: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Places in `left` and in `right` of the pairs within reach, and their cosines, in no set order."""
