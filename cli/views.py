@@ -82,14 +82,7 @@ def list_command(kind: str, folder: Path, limit: int | None, as_json: bool) -> i
     if as_json:
         emit_json(records)
     elif records:
-        shown = [
-            [
-                one_line(value, WIDTH) if isinstance(value, str) else "" if value is None else value
-                for value in r.values()
-            ]
-            for r in records
-        ]
-        table(list(records[0]), shown)
+        table(list(records[0]), [[_cell(value) for value in record.values()] for record in records])
     else:
         emit(f"no {kind}")
     return 0
