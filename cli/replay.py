@@ -61,15 +61,7 @@ def replay_command(
     With --from it goes back to an attempt and runs on: only the calls after it are made. What is set, edited
     or asked live makes a fork, which is kept beside the original and compared with it.
     """
-    if everything == bool(fusion):
-        message = "one fusion or all of them?"
-        raise UsageError(message, "give the id of a fusion, as entp list fusions prints it, or --all")
-    if start is None and (settings or edit or live or base_url):
-        message = "--set, --edit, --live and --base-url are about what comes after a point"
-        raise UsageError(message, "name the point with --from VARIANT:CYCLE:ATTEMPT")
-    if start and fusion is None:
-        message = "--from goes back in one fusion, not in all"
-        raise UsageError(message, "give the id of a fusion")
+    _check_use(fusion, start, everything=everything, changed=bool(settings or edit or live or base_url))
     if start is None or fusion is None:
         with look_at_run(folder, TerminalProgress()) as run:
             return _replay_all(run, as_json) if fusion is None else _replay_one(run, fusion, as_json)
@@ -85,6 +77,19 @@ def replay_command(
     with opened as run:
         there = replace(run, settings=run.settings.changed(changes))
         return _run_on(there, fusion, start, given, live=live, as_json=as_json)
+
+
+def _check_use(fusion: str | None, start: str | None, *, everything: bool, changed: bool) -> None:
+    """Raise UsageError for options that do not go together."""
+    if everything == bool(fusion):
+        message = "one fusion or all of them?"
+        raise UsageError(message, "give the id of a fusion, as entp list fusions prints it, or --all")
+    if start is None and changed:
+        message = "--set, --edit, --live and --base-url are about what comes after a point"
+        raise UsageError(message, "name the point with --from VARIANT:CYCLE:ATTEMPT")
+    if start and fusion is None:
+        message = "--from goes back in one fusion, not in all"
+        raise UsageError(message, "give the id of a fusion")
 
 
 def _replay_all(run: Run, as_json: bool) -> int:

@@ -74,9 +74,11 @@ Examples:
 """
 
 
+ASKING = ("rate", "fuse")
+
+
 def _stage_command(name: str) -> click.Command:
     stage = stage_named(name)
-    asks = name in {"rate", "fuse"}
 
     def command(
         folder: Path,
@@ -106,8 +108,16 @@ def _stage_command(name: str) -> click.Command:
                 return _tell_plan(run, as_json)
             return _bring_up_to_date(run, name, as_json=as_json, retry_failed=retry_failed, resume=resume)
 
+    epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
+    described = click.command(name, help=f"{stage.does[0].upper()}{stage.does[1:]}.", epilog=epilog)
+    return described(_with_options(command, name))
+
+
+def _with_options(command: Any, name: str) -> Any:
+    """The options of a stage's command, besides those that only `entp run` has."""
     for option in (run_option, json_option, settings_option):
         command = option(command)
+    asks = name in ASKING
     command = setting_options(*STAGE_OPTIONS[name], *(MODEL_OPTIONS if asks else ()))(command)
     if asks:
         command = click.option("--retry-failed", is_flag=True, help="Take up what has failed.")(command)
@@ -118,8 +128,7 @@ def _stage_command(name: str) -> click.Command:
         command = _dry_run(command)
     if name == "load":
         command = pool_argument(command)
-    epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
-    return click.command(name, help=f"{stage.does[0].upper()}{stage.does[1:]}.", epilog=epilog)(command)
+    return command
 
 
 def _dry_run(command: Any) -> Any:

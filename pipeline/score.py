@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checkpoints.run_store import Record
 from ..records.books import Books
 from ..records.conversation import from_json, plain_text
 from ..records.errors import RunFolderError, UsageError
@@ -39,15 +40,7 @@ async def score(run: Run) -> Result:
 
     Rows are taken in the order of their ids, so that a pool in another order gives the same scores.
     """
-    rated = list(
-        run.store.query(
-            "SELECT id, position, turns, score FROM rows JOIN ratings ON row_id = id "
-            "WHERE score IS NOT NULL ORDER BY id"
-        )
-    )
-    if not rated:
-        message = f"no row of {run.folder} has a usable rating"
-        raise RunFolderError(message, "see entp status --run DIR, and entp rate --retry-failed")
+    rated = _rated(run)
     scores = np.array([row["score"] for row in rated])
     vectors = embeddings(run)[[row["position"] for row in rated]]
     with run.progress.task("looking for neighbours", None):
@@ -77,6 +70,18 @@ async def score(run: Run) -> Result:
         "agreement": rater_agreement(run, scores, estimate, corrected, lengths),
     }
     return _result(run, records, report)
+
+
+def _rated(run: Run) -> list[Record]:
+    sql = (
+        "SELECT id, position, turns, score FROM rows JOIN ratings ON row_id = id "
+        "WHERE score IS NOT NULL ORDER BY id"
+    )
+    rated = list(run.store.query(sql))
+    if not rated:
+        message = f"no row of {run.folder} has a usable rating"
+        raise RunFolderError(message, "see entp status --run DIR, and entp rate --retry-failed")
+    return rated
 
 
 def _estimate(

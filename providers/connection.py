@@ -33,6 +33,12 @@ def listen() -> list[Any]:
     return answers
 
 
+async def _note(response: Any) -> None:
+    answers = _heard.get()
+    if answers is not None:
+        answers.append(response)
+
+
 # whose records hold headers, in which some servers send the key back
 _LOGGERS = tuple(f"httpcore{which}.http{version}" for which in ("", "2") for version in ("11", "2"))
 
@@ -81,15 +87,10 @@ def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection
                 del request.headers[name]
         request.headers["authorization"] = f"Bearer {key}"
 
-    async def note(response: Any) -> None:
-        answers = _heard.get()
-        if answers is not None:
-            answers.append(response)
-
     http = openai.DefaultAsyncHttpxClient(
         trust_env=False,  # no proxy or certificate from the environment
         follow_redirects=False,  # the key goes to this server only
-        event_hooks={"request": [send_only_these_headers], "response": [note]},
+        event_hooks={"request": [send_only_these_headers], "response": [_note]},
     )
     model = ChatOpenAI(
         model=server.model,
