@@ -98,9 +98,12 @@ def test_it_stops_with_a_request_in_flight():
 RUN = """
 import signal, sys
 from entp.providers.embedded import EmbeddedServer
-signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 with EmbeddedServer() as server:
+    # waited for, not handled: a handler would not run if the signal came just before the read
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     print(server.base_url, flush=True)
+    signal.sigwait([signal.SIGINT])
+    print("interrupted", flush=True)
     sys.stdin.read()
 """
 
