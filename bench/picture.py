@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.run.run_folder import look_at_run
 
 CELL, LEFT, TOP = 56, 90, 84
 # white to dark blue, and the bars of p

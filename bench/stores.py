@@ -24,13 +24,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import entp.pipeline.fuse as fuse_stage
+import entp.pipeline.stages.fuse as fuse_stage
 from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import RecordedChat
 from entp.nodes.ask import Model
-from entp.pipeline.load import load
-from entp.pipeline.run_folder import Run, ledger_path, open_run
-from entp.pipeline.wiring import OpenModel
+from entp.pipeline.run.run_folder import Run, ledger_path, open_run
+from entp.pipeline.run.wiring import OpenModel
+from entp.pipeline.stages.load import load
 from entp.records.calls import ChatReply, ChatRequest, Usage
 
 POOL = Path(__file__).parent.parent / "examples" / "pool.jsonl"

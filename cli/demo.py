@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..pipeline.load import shown
-from ..pipeline.run_folder import Run, open_run
-from ..pipeline.settings import EMBEDDED
-from ..pipeline.show import show
+from ..pipeline.run.run_folder import Run, open_run
+from ..pipeline.run.settings import EMBEDDED
+from ..pipeline.stages.load import shown
+from ..pipeline.views.show import show
 from .output import TerminalProgress, emit, printable
 from .stages import do_all
 

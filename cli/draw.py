@@ -10,7 +10,7 @@ import click
 from ..records.errors import UsageError
 
 if TYPE_CHECKING:  # at run time it would bring LangGraph along
-    from ..pipeline.drawing import Which
+    from ..pipeline.views.drawing import Which
 
 EXAMPLES = """\b
 Examples:
@@ -39,7 +39,7 @@ def graph_command(
     if svg_file is None and png_file is None:
         click.echo(drawing, nl=False)
         return 0
-    from ..pipeline.drawing import png, svg
+    from ..pipeline.views.drawing import png, svg
 
     if svg_file:
         _write(svg_file, svg(drawing).encode())
@@ -49,14 +49,14 @@ def graph_command(
 
 
 def _drawing(which: Which, fusion_id: str | None, folder: Path | None) -> str:
-    from ..pipeline.drawing import fusion_drawing, graph_drawing
+    from ..pipeline.views.drawing import fusion_drawing, graph_drawing
 
     if fusion_id is None:
         return graph_drawing(which)
     if folder is None:
         message = f"--fusion {fusion_id} is not in a known run"
         raise UsageError(message, "name its folder with --run DIR")
-    from ..pipeline.run_folder import look_at_run
+    from ..pipeline.run.run_folder import look_at_run
 
     with look_at_run(folder) as run:
         return fusion_drawing(run, fusion_id)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
-from ..pipeline.settings import Settings, settings_file
+from ..pipeline.run.settings import Settings, settings_file
 from ..records.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from ..pipeline.run_folder import open_run
+from ..pipeline.run.run_folder import open_run
 from .options import json_option, run_option
 from .output import emit, emit_json, table
 
@@ -30,7 +30,7 @@ def prune_command(folder: Path, keep: Literal["last", "none"] | None, dry_run: b
     Results and the ledger's calls stay. Threads of forks and those begun in Studio stay too, but with
     --keep-checkpoints none.
     """
-    from ..pipeline.prune import prune
+    from ..pipeline.views.prune import prune
 
     with open_run(folder) as run:
         told = prune(run, keep, dry_run=dry_run)

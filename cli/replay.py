@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from ..pipeline.run_folder import Run, look_at_run, open_run
-from ..pipeline.settings import Settings
+from ..pipeline.run.run_folder import Run, look_at_run, open_run
+from ..pipeline.run.settings import Settings
 from ..records.conversation import from_json, out_of_order, to_json
 from ..records.errors import UsageError
 from .options import json_option, key_option, read_key, run_option, setting_options
@@ -93,7 +93,7 @@ def _check_use(fusion: str | None, start: str | None, *, everything: bool, chang
 
 
 def _replay_all(run: Run, as_json: bool) -> int:
-    from ..pipeline.replay import replay_all
+    from ..pipeline.replay.replay import replay_all
 
     found = finish(run, replay_all(run))
     if as_json:
@@ -104,7 +104,7 @@ def _replay_all(run: Run, as_json: bool) -> int:
 
 
 def _replay_one(run: Run, fusion: str, as_json: bool) -> int:
-    from ..pipeline.replay import replay
+    from ..pipeline.replay.replay import replay
 
     found = finish(run, replay(run, fusion))
     if as_json:
@@ -183,8 +183,8 @@ def _settings(given: tuple[str, ...]) -> dict[str, Any]:
 
 def _edited(folder: Path, fusion: str, start: str) -> list[dict[str, str]]:
     """The text of an attempt as the user leaves it in the editor."""
-    from ..pipeline.fork import point_of, text_at
-    from ..pipeline.travel import rebuilt_steps
+    from ..pipeline.replay.fork import point_of, text_at
+    from ..pipeline.replay.travel import rebuilt_steps
 
     with look_at_run(folder) as run:
         turns = text_at(finish(run, rebuilt_steps(run, fusion)), point_of(start))
@@ -202,8 +202,8 @@ def _edited(folder: Path, fusion: str, start: str) -> list[dict[str, str]]:
 
 
 def _run_on(run: Run, fusion: str, start: str, given: dict[str, Any], *, live: bool, as_json: bool) -> int:
-    from ..pipeline.fork import Changes, point_of
-    from ..pipeline.travel import run_on
+    from ..pipeline.replay.fork import Changes, point_of
+    from ..pipeline.replay.travel import run_on
 
     found = finish(run, run_on(run, fusion, point_of(start), Changes(**given), live=live))
     (emit_json if as_json else print_fork)(found)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..pipeline.estimate import Estimate, in_words
-from ..pipeline.load import shown
-from ..pipeline.stages import StageEnd
+from ..pipeline.ahead.estimate import Estimate, in_words
+from ..pipeline.run.stage import StageEnd
+from ..pipeline.stages.load import shown
 from .output import emit, one_line, table
 
 WIDTH = 60

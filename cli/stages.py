@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from ..pipeline.order import stage_named
-from ..pipeline.resume import Resume
-from ..pipeline.run_folder import Run, open_run
-from ..pipeline.stages import StageEnd
-from ..pipeline.status import status
+from ..pipeline.ahead.resume import Resume
+from ..pipeline.run.run_folder import Run, open_run
+from ..pipeline.run.stage import StageEnd
+from ..pipeline.stages.order import stage_named
+from ..pipeline.views.status import status
 from .options import (
     changes_of,
     include_option,
@@ -136,7 +136,7 @@ def _dry_run(command: Any) -> Any:
 
 
 def _bring_up_to_date(run: Run, name: str, *, as_json: bool, retry_failed: bool, resume: Resume) -> int:
-    from ..pipeline.job import bring_up_to_date
+    from ..pipeline.ahead.job import bring_up_to_date
 
     end = finish(run, bring_up_to_date(run, stage_named(name), retry_failed=retry_failed, resume=resume))
     if as_json:
@@ -147,7 +147,7 @@ def _bring_up_to_date(run: Run, name: str, *, as_json: bool, retry_failed: bool,
 
 
 def _tell_plan(run: Run, as_json: bool) -> int:
-    from ..pipeline.job import fusion_plan
+    from ..pipeline.ahead.job import fusion_plan
 
     planned = fusion_plan(run)
     (emit_json if as_json else print_plan)(planned)
@@ -206,8 +206,8 @@ def do_all(
     dry_run: bool = False,
 ) -> int:
     """Run every stage, or the plan, and print; returns the exit code."""
-    from ..pipeline.job import plan, run_all
-    from ..pipeline.wiring import resolved_model
+    from ..pipeline.ahead.job import plan, run_all
+    from ..pipeline.run.wiring import resolved_model
 
     resolved_model(run.settings, run.key)  # wrong use is told before any work is done
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from ..pipeline.run_folder import Run
+    from ..pipeline.run.run_folder import Run
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..pipeline.run_folder import Run, look_at_run
+from ..pipeline.run.run_folder import Run, look_at_run
 from ..records.errors import UsageError
 from .options import KEY_VARIABLE, key_option, read_key, setting_options
 
@@ -42,7 +42,7 @@ def studio_command(
     Studio shows the graph with all template nodes, takes a pair in a form, and steps through a fusion. Its
     page comes from its maker's site; the server and the data stay here.
     """
-    from ..pipeline.studio_server import studio_server
+    from ..pipeline.views.studio_server import studio_server
 
     if fusions and folder is None:
         message = "--fusion names a fusion of a run"
@@ -62,7 +62,7 @@ def studio_command(
 
 
 async def _replay(run: Run, fusion: str) -> None:
-    from ..pipeline.replay import replay
+    from ..pipeline.replay.replay import replay
 
     await replay(run, fusion, keep_history=True)
 

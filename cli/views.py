@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from ..pipeline.estimate import in_words
-from ..pipeline.outlook import outlooks
-from ..pipeline.run_folder import look_at_run
-from ..pipeline.show import show
-from ..pipeline.status import status
+from ..pipeline.ahead.estimate import in_words
+from ..pipeline.ahead.outlook import outlooks
+from ..pipeline.run.run_folder import look_at_run
+from ..pipeline.views.show import show
+from ..pipeline.views.status import status
 from .options import json_option, run_option
 from .output import emit, emit_json, one_line, printable, table
 from .reports import print_books
@@ -124,7 +124,7 @@ def _is_turn(value: Any) -> bool:
 @json_option
 def verify_command(folder: Path, as_json: bool) -> int:
     """Prove that a run is whole: hashes, references, books and SQLite's own checks."""
-    from ..pipeline.verify import verify
+    from ..pipeline.views.verify import verify
 
     with look_at_run(folder) as run:
         problems = verify(run)

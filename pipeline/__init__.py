@@ -1,1 +1,8 @@
-"""The stages in order, the run folder, the settings, and the wiring of the real parts."""
+"""What a run is, what its stages do, and how to look at it.
+
+run       the run folder, settings, marks, progress, the real parts wired together
+stages    one module a stage, with what belongs to it
+ahead     what a stage would do and take: plan, outlook, estimate, resume
+replay    fusions run again from the ledger, and forks of them
+views     looking at a run: status, show, verify, prune, drawings, LangGraph Studio
+"""

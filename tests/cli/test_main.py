@@ -10,7 +10,7 @@ import click
 import pytest
 
 from entp.cli.main import COMMANDS, entp
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.run.run_folder import look_at_run
 
 HEAVY = ("torch", "sentence_transformers", "langchain_openai", "langgraph", "sklearn", "xllamacpp")
 
@@ -25,7 +25,7 @@ def test_help_and_errors_need_no_heavy_import():
 
 def test_a_run_with_nothing_to_do_needs_no_heavy_import():
     code = (
-        f"import sys\nimport entp.cli.stages, entp.pipeline.job\n"
+        f"import sys\nimport entp.cli.stages, entp.pipeline.ahead.job\n"
         f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

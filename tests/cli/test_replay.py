@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entp.cli.main import main
-from entp.pipeline.run_folder import look_at_run, open_run
+from entp.pipeline.run.run_folder import look_at_run, open_run
 
 
 def called(*words):

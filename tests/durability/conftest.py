@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.stages import run_stage
-from entp.pipeline.verify import verify
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.run.stage import run_stage
+from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.views.verify import verify
 from entp_process import EntpProcess
 from paid_calls import PaidCalls, calls_on_disk, delay_of, results
 from small_pool import FakeEncoder, pool_rows

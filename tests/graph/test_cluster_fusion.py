@@ -13,7 +13,7 @@ from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionSettings
 from entp.nodes.ask import Model
 from entp.records.errors import AccessRefused, Declined
-from entp.selection.pairs import make_pairs
+from entp.selection.pairs.plan import make_pairs
 
 GOLDEN = Path(__file__).parent / "golden"
 

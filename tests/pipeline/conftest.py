@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from entp.pipeline.job import run_all
-from entp.pipeline.run_folder import open_run
+from entp.pipeline.ahead.job import run_all
+from entp.pipeline.run.run_folder import open_run
 from small_pool import FakeEncoder, pool_rows
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from entp.checkpoints.migrations import Layout, open_database
 from entp.checkpoints.run_schema import RUN
-from entp.pipeline.audit import audit_of
-from entp.pipeline.job import rows_to_rate
-from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.stages import run_stage
-from entp.pipeline.status import status
+from entp.pipeline.ahead.job import rows_to_rate
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.run.stage import run_stage
+from entp.pipeline.stages.audit import audit_of
+from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.views.status import status
 from entp.records.errors import UsageError
 
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entp.pipeline.changes import changed_turns, marked
+from entp.pipeline.replay.changes import changed_turns, marked
 
 TEXT = "The quick brown fox jumps over the lazy dog while the cat sleeps on the mat in the afternoon sun."
 

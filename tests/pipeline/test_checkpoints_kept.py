@@ -15,9 +15,9 @@ from entp.checkpoints.threads import threads
 from entp.graph.fusion import fusion_graph
 from entp.nodes.ask import Model
 from entp.pipeline import studio_server
-from entp.pipeline.prune import prune
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.verify import verify
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.views.prune import prune
+from entp.pipeline.views.verify import verify
 
 
 @pytest.fixture

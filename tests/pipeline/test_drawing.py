@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from entp.cli.main import entp
 from entp.nodes.revision import RevisionTemplate
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.run.run_folder import look_at_run
 
 TEMPLATES = {*get_args(RevisionTemplate), "missing_answer", "redundant"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from entp.checkpoints.ledger import Spent
-from entp.pipeline.estimate import Estimate, in_words, seconds_a_call
+from entp.pipeline.ahead.estimate import Estimate, in_words, seconds_a_call
 
 
 def calls(*ends, latency=2.0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entp.pipeline.fused import fused_row
+from entp.pipeline.stages.fused import fused_row
 
 
 def attempt(cycle, number, text):

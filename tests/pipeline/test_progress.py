@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from entp.pipeline.job import run_all
-from entp.pipeline.run_folder import open_run
+from entp.pipeline.ahead.job import run_all
+from entp.pipeline.run.run_folder import open_run
 
 
 class Heard:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from entp.pipeline.run_folder import look_at_run
-from entp.pipeline.show import show
+from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.views.show import show
 
 
 @pytest.fixture

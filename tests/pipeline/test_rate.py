@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import open_run
-from entp.pipeline.stages import run_stage
+from entp.pipeline.run.run_folder import open_run
+from entp.pipeline.run.stage import run_stage
+from entp.pipeline.stages.order import STAGES, stage_named
 from entp.records.errors import AccessRefused, UsageError
 
 

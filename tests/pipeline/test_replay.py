@@ -11,8 +11,8 @@ import pytest
 from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.saver import open_saver, thread_id
 from entp.graph.cluster_fusion import OPERAND_MISSING
-from entp.pipeline.replay import replay, replay_all
-from entp.pipeline.run_folder import look_at_run, open_run
+from entp.pipeline.replay.replay import replay, replay_all
+from entp.pipeline.run.run_folder import look_at_run, open_run
 from entp.records.errors import ReplayMiss, RunFolderError, UsageError
 
 

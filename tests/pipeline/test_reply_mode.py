@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.run.run_folder import look_at_run
 
 
 def told_schema(messages):

@@ -8,13 +8,13 @@ import json
 import pytest
 
 from entp.graph.state import calls_of_a_fusion
-from entp.pipeline.estimate import estimate_of_fusions
-from entp.pipeline.job import fusion_plan, run_all
-from entp.pipeline.order import stage_named
-from entp.pipeline.outlook import outlook, outlooks
-from entp.pipeline.progress import Quiet
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.stages import run_stage
+from entp.pipeline.ahead.estimate import estimate_of_fusions
+from entp.pipeline.ahead.job import fusion_plan, run_all
+from entp.pipeline.ahead.outlook import outlook, outlooks
+from entp.pipeline.run.progress import Quiet
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.run.stage import run_stage
+from entp.pipeline.stages.order import stage_named
 from entp.records.errors import AccessRefused, UsageError
 
 

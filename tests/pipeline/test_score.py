@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
-from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import open_run
-from entp.pipeline.settings import Settings
-from entp.pipeline.stages import run_stage
+from entp.pipeline.run.run_folder import open_run
+from entp.pipeline.run.settings import Settings
+from entp.pipeline.run.stage import run_stage
+from entp.pipeline.stages.order import STAGES, stage_named
 from entp.records.errors import UsageError
 from entp.selection import Method
 

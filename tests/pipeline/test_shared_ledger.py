@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from entp.checkpoints.ledger import Ledger
-from entp.pipeline.job import run_all
-from entp.pipeline.run_folder import ledger_path, look_at_run, open_run
-from entp.pipeline.settings import Settings
-from entp.pipeline.verify import verify
+from entp.pipeline.ahead.job import run_all
+from entp.pipeline.run.run_folder import ledger_path, look_at_run, open_run
+from entp.pipeline.run.settings import Settings
+from entp.pipeline.views.verify import verify
 from entp.records.errors import RunFolderError
 
 

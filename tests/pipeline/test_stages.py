@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from entp.pipeline.crowd import for_each
-from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.stages import run_stage, state_of
-from entp.pipeline.status import status
+from entp.pipeline.run.crowd import for_each
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.run.stage import run_stage, state_of
+from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.views.status import status
 from entp.records.errors import RunFolderError, UsageError
 
 
@@ -62,7 +62,7 @@ def test_a_stage_that_breaks_off_leaves_no_mark(tmp_path, settings, monkeypatch)
 
 
 def test_an_interrupted_embedding_goes_on_after_its_last_chunk(tmp_path, settings, monkeypatch, encoder):
-    monkeypatch.setattr("entp.pipeline.embed.CHUNK", 6)
+    monkeypatch.setattr("entp.pipeline.stages.embed.CHUNK", 6)
     folder, encode = tmp_path / "run", encoder.encode
 
     def tired(texts, **options):
@@ -97,7 +97,7 @@ def test_a_second_command_on_one_folder_is_refused_with_the_firsts_process(tmp_p
     folder = tmp_path / "run"
     with open_run(folder, settings, create=True):
         code = (
-            f"from pathlib import Path\nfrom entp.pipeline.run_folder import open_run\n"
+            f"from pathlib import Path\nfrom entp.pipeline.run.run_folder import open_run\n"
             f"with open_run(Path({str(folder)!r})): pass"
         )
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -18,10 +18,10 @@ import pytest
 
 from entp.checkpoints.saver import thread_id
 from entp.nodes.revision import RevisionTemplate
-from entp.pipeline.fork import Changes, Point
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.studio_server import CONFIG, _wait
-from entp.pipeline.travel import run_on
+from entp.pipeline.replay.fork import Changes, Point
+from entp.pipeline.replay.travel import run_on
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.views.studio_server import CONFIG, _wait
 
 ROOT = Path(__file__).parent.parent.parent
 GRAPHS = {"fusion", "variant", "cluster_fusion"}

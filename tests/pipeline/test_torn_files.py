@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from entp.formats.export import write_rows
-from entp.pipeline.run_folder import look_at_run
+from entp.pipeline.run.run_folder import look_at_run
 from entp.records.errors import PoolError, RunFolderError
 
 
@@ -19,7 +19,7 @@ def test_a_training_file_is_its_runs_own_though_killed_before_its_mark(run_whole
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("entp.pipeline.export.write_rows", killed)
+        patch.setattr("entp.pipeline.stages.export.write_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             run_whole()
     folder = tmp_path / "run"

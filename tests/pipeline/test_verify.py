@@ -8,10 +8,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-from entp.pipeline.order import STAGES, stage_named
-from entp.pipeline.run_folder import look_at_run, open_run
-from entp.pipeline.stages import run_stage
-from entp.pipeline.verify import verify
+from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.run.stage import run_stage
+from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.views.verify import verify
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from entp.formats.pool import read_pool
-from entp.pipeline.run_folder import look_at_run
-from entp.pipeline.show import show
-from entp.pipeline.status import status
+from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.views.show import show
+from entp.pipeline.views.status import status
 from entp.records.rows import Row
 
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from entp.pipeline.run_folder import open_run
-from entp.pipeline.settings import EMBEDDED, Settings
-from entp.pipeline.wiring import open_model, resolved_model
+from entp.pipeline.run.run_folder import open_run
+from entp.pipeline.run.settings import EMBEDDED, Settings
+from entp.pipeline.run.wiring import open_model, resolved_model
 from entp.records.errors import UsageError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from entp.selection import Audit, correct_scores, estimate_transition, spearman
-from entp.selection.features import cross_predict
+from entp.selection.raters.features import cross_predict
 
 
 def test_no_row_informs_its_own_prediction(rng) -> None:

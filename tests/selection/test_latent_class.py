@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection.latent_class import (
+from entp.selection.raters.latent_class import (
     Model,
     class_posterior,
     diagonal_start,
@@ -11,8 +11,8 @@ from entp.selection.latent_class import (
     log_likelihood,
     name_classes,
 )
-from entp.selection.moments import spectral_start
-from entp.selection.patterns import MISSING, count_patterns
+from entp.selection.raters.moments import spectral_start
+from entp.selection.raters.patterns import MISSING, count_patterns
 
 
 def some_model(num_scores, rng):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from entp.selection import correct_scores, estimate_transition
-from entp.selection.latent_class import Model, diagonal_start
-from entp.selection.moments import _distance, implied_third_order, match_moments, third_order
-from entp.selection.patterns import MISSING
+from entp.selection.raters.latent_class import Model, diagonal_start
+from entp.selection.raters.moments import _distance, implied_third_order, match_moments, third_order
+from entp.selection.raters.patterns import MISSING
 
 
 def test_third_order_by_hand() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from entp.selection import products
-from entp.selection.products import (
+from entp.selection.neighbours.products import (
     as_factor,
     as_factors,
     block_height,

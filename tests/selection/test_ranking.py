@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection.ranking import Ranking
+from entp.selection.neighbours.ranking import Ranking
 
 
 def test_the_best_candidates_by_hand() -> None:

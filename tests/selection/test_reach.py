@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from entp.selection import neighbours_within, one_hop_clusters
-from entp.selection.reach import Reach, _bounding_rows
+from entp.selection.neighbours.reach import Reach, _bounding_rows
 
 
 @pytest.fixture(scope="module")

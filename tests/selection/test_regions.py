@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from entp.selection import Audit, Neighbours, estimate_transition, nearest_neighbours
-from entp.selection.regions import jackknife, split_regions
+from entp.selection.raters.regions import jackknife, split_regions
 
 
 def test_every_row_has_a_region_and_neighbours_mostly_the_same(synthetic, rng) -> None:

@@ -6,8 +6,8 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_score
 
 from entp.selection import Clusters, choose_representatives, one_hop_clusters, seeded_order, split_cluster
-from entp.selection.representatives import second_by_relevance
-from entp.selection.subclusters import average_silhouette
+from entp.selection.pairs.representatives import second_by_relevance
+from entp.selection.pairs.subclusters import average_silhouette
 
 
 def test_average_silhouette_equals_scikit_learns(rng) -> None:

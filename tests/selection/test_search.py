@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from entp.selection import products, search
-from entp.selection.search import Search
+from entp.selection.neighbours.search import Search
 
 
 def brute_force(rows, k):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection.squarem import climb
+from entp.selection.raters.squarem import climb
 
 
 def shares_step(counts):

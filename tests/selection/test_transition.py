@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from entp.selection import Neighbours, correct_scores, estimate_transition, nearest_neighbours
-from entp.selection.patterns import MISSING, duplicate_groups, independent_scores
+from entp.selection.raters.patterns import MISSING, duplicate_groups, independent_scores
 
 
 def estimate(truth, method="auto", **options):

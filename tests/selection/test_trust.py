@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from entp.selection import trust
-from entp.selection.latent_class import Model
-from entp.selection.moments import implied_third_order
-from entp.selection.patterns import MISSING
+from entp.selection.raters.latent_class import Model
+from entp.selection.raters.moments import implied_third_order
+from entp.selection.raters.patterns import MISSING
 
 
 def model_of(own, prior=None):

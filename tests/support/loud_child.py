@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 
-import entp.pipeline.rate
+import entp.pipeline.stages.rate
 import entp.providers.chat
 from entp.cli.main import main
 
@@ -19,6 +19,6 @@ async def fail(run):
 
 
 if os.environ.get("BUG") == "rate":
-    entp.pipeline.rate.rate = fail
+    entp.pipeline.stages.rate.rate = fail
 entp.providers.chat.OpenAIChat = functools.partial(entp.providers.chat.OpenAIChat, retries=0)
 main()

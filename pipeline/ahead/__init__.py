@@ -1,0 +1,1 @@
+"""What lies ahead of a run: plan, outlook, estimate, resume."""

@@ -1,0 +1,1 @@
+"""Fusions run again from the ledger, step by step, and forks of them."""

@@ -1,0 +1,149 @@
+"""Drawings of the graphs and of the path that a fusion took: Mermaid, and pictures made without a network."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+from ...checkpoints.run_store import Record
+from ...graph.state import Attempt
+from ...graph.variant_steps import CHECKS, best_of
+from ...records.errors import UsageError
+from ..run.run_folder import Run
+
+Which: TypeAlias = Literal["fusion", "variant", "cluster"]
+
+# text as text, since not everything that shows SVG shows the HTML that Mermaid would put into it
+HEADER = """---
+config:
+  htmlLabels: false
+  fontFamily: Roboto, Arial, sans-serif
+  themeVariables:
+    edgeLabelBackground: white
+  flowchart:
+    htmlLabels: false
+    wrappingWidth: 260
+---
+"""
+PNG_WIDTH = 2400
+
+
+def graph_drawing(which: Which) -> str:
+    """One of the graphs in Mermaid, its subgraphs opened up: a node a template, a label a route."""
+    from . import studio
+
+    # a cluster is opened up one level: its fusion is drawn by itself
+    drawn = {
+        "fusion": lambda: studio.fusion.get_graph(xray=True),
+        "variant": lambda: studio.variant.get_graph(),
+        "cluster": lambda: studio.cluster_fusion.get_graph(xray=1),
+    }[which]()
+    text = drawn.draw_mermaid()
+    # escapes and tags that only Mermaid's own renderer in a browser takes
+    for found, instead in ((r"\3a", "."), ("&nbsp;", ""), ("<p>", ""), ("</p>", "")):
+        text = text.replace(found, instead)
+    return text[text.index("graph TD") :]
+
+
+def fusion_drawing(run: Run, fusion_id: str) -> str:
+    """The path that one fusion of a run took in Mermaid; its losses stand on the edges."""
+    fusion = run.store.one("SELECT * FROM fusions JOIN pairs USING (id) WHERE id = ?", fusion_id)
+    if fusion is None:
+        message = f"{run.folder} holds no fusion {fusion_id!r}"
+        raise UsageError(message, f"see entp list fusions --run {run.folder}")
+    relationship = json.loads(fusion["domains"]).get("relationship", "")
+    lines = [
+        "graph TD",
+        _node("left", f"left: {fusion['left_id']}"),
+        _node("right", f"right: {fusion['right_id']}"),
+        _node("domain_analysis", "domain_analysis"),
+        "left --> domain_analysis",
+        "right --> domain_analysis",
+    ]
+    if fusion["status"] == "failed":
+        return "\n".join([*lines, _node("failed", fusion["reason"]), "domain_analysis --> failed"]) + "\n"
+    lines += [
+        _node("strategy_selection", "strategy_selection"),
+        _node("merged_corpus_generation", "merged_corpus_generation"),
+        f"domain_analysis -- {relationship} --> strategy_selection",
+        "strategy_selection --> merged_corpus_generation",
+    ]
+    for row in run.store.query("SELECT * FROM fused_rows WHERE fusion_id = ? ORDER BY variant", fusion_id):
+        lines += _variant_path(row, run.settings.seed, carried=row["id"] == fusion["carried"])
+    return "\n".join(lines) + "\n"
+
+
+def svg(drawing: str) -> str:
+    """A drawing as SVG; raises UsageError where the extra `draw` is not installed."""
+    picture: str = _needed("merman").Merman().render_svg(HEADER + drawing, None)
+    return picture
+
+
+def png(drawing: str) -> bytes:
+    """A drawing as PNG; the font comes with the extra, so that it looks the same everywhere."""
+    font = _needed("font_roboto").Roboto
+    made = _needed("resvg_py").svg_to_bytes(
+        svg_string=svg(drawing),
+        background="white",
+        width=PNG_WIDTH,
+        font_files=[font],
+        skip_system_fonts=True,
+        sans_serif_family="Roboto",
+    )
+    return bytes(made)
+
+
+def _needed(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f"pictures need the package {module}"
+        raise UsageError(message, "install it with pip install 'entp[draw]', or print Mermaid") from error
+
+
+def _variant_path(row: Record, seed: int, *, carried: bool) -> Iterator[str]:
+    """The steps of one variant, from its strategy to the row that it became."""
+    name, attempts = f"v{row['variant']}", json.loads(row["attempts"])
+    yield f'subgraph {name} ["{_text(row["strategy"])}"]'
+    last, edge = "", ""
+    for cycle in (1, 2):
+        made = [attempt for attempt in attempts if attempt["cycle"] == cycle]
+        for attempt in made:
+            check = f"{name}_{cycle}_{attempt['attempt']}"
+            if attempt["attempt"] > 1:
+                template = f"{check}_template"
+                yield _node(template, attempt["template"])
+                yield f"{last} -. {edge} .-> {template}"
+                yield f"{template} --> {check}"
+            elif last:
+                yield f"{last} -. {edge} .-> {check}"
+            yield _node(check, CHECKS[cycle])
+            last, edge = check, _loss(attempt)
+        if made and made[-1]["loss"]["unmet"] and row["status"] == "fused":
+            kept = f"{name}_{cycle}_kept"
+            best = best_of(made, seed, row["fusion_id"], row["variant"], cycle)
+            yield _node(kept, f"exhausted: attempt {best['attempt']} kept")
+            yield f"{last} -. {edge} .-> {kept}"
+            last, edge = kept, "least loss"
+    ended = f"{row['id']}, loss {row['loss']}" if row["status"] == "fused" else row["reason"]
+    yield _node(f"{name}_end", f"{ended}{' (carried on)' if carried else ''}")
+    yield f"{last} -. {edge} .-> {name}_end" if last else ""
+    yield "end"
+    yield f"merged_corpus_generation --> {f'{name}_1_1' if attempts else f'{name}_end'}"
+
+
+def _loss(attempt: Attempt) -> str:
+    unmet = [condition.replace("_", " ") for condition in attempt["loss"]["unmet"]]
+    return f'"loss {len(unmet)}: {" + ".join(unmet)}"' if unmet else '"loss 0: accept"'
+
+
+def _node(name: str, text: str) -> str:
+    return f'{name}("{_text(text)}")'
+
+
+def _text(text: str) -> str:
+    """A text as Mermaid takes it between quotation marks."""
+    shown = " ".join(text.split()).replace("#", "#35;").replace('"', "#quot;")
+    return shown if len(shown) <= 120 else f"{shown[:119]}…"

@@ -1,0 +1,7 @@
+"""From low-quality rows to a plan of fusions.
+
+clusters         one-hop clusters, HDBSCAN, a shuffle keyed by row ids
+subclusters      k-means with silhouette inside a cluster
+representatives  the rows that stand for a cluster
+plan             the plan of fusions
+"""
