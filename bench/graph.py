@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import RecordedChat
-from entp.checkpoints.saver import open_saver, thread_id
+from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints.sqlite.saver import open_saver, thread_id
 from entp.graph.cluster_fusion import ClusterState, Operand, PlannedFusion, cluster_fusion_graph
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionInput, FusionSettings

@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import Chat, RecordedChat
+from entp.checkpoints.sqlite.ledger import Ledger
 from entp.nodes.merged_corpus_generation import turns_of
 from entp.nodes.replies import CompletenessReport, Exchange, MergedCorpora, MergedVariant, Reply
 from entp.nodes.schema import reply_schema

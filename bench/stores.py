@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import entp.pipeline.stages.fuse as fuse_stage
-from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import RecordedChat
+from entp.checkpoints.sqlite.ledger import Ledger
 from entp.nodes.ask import Model
 from entp.pipeline.run.run_folder import Run, ledger_path, open_run
 from entp.pipeline.run.wiring import OpenModel

@@ -12,7 +12,7 @@ from ..records.calls import ChatReply, ChatRequest, call_key
 from ..records.conversation import to_json
 from ..records.errors import ModelError, ReplayMiss
 from ..records.rows import canonical_json
-from .ledger import Ledger, RecordedCall
+from .sqlite.ledger import Ledger, RecordedCall
 
 # how many calls of its operator a miss is compared with: a fraction of a second's work
 COMPARED = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...checkpoints.ledger import Ledger, Spent
+from ...checkpoints.sqlite.ledger import Ledger, Spent
 from ...graph.state import calls_of_a_fusion
 from ...nodes.ask import MAX_REASKS
 from ..run.run_folder import Run, ledger_path

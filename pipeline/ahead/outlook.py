@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...prompts.render import Profile, template_hashes, templates_hash
 from ...records.errors import UsageError
 from ..run.run_folder import Run

@@ -16,8 +16,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from ...checkpoints.run_store import Record
-from ...checkpoints.saver import thread_id
+from ...checkpoints.sqlite.run_store import Record
+from ...checkpoints.sqlite.saver import thread_id
 from ...graph.fusion_steps import failed_outcome
 from ...graph.optimizer import UpdateTemplate
 from ...graph.state import FusionSettings, Outcome, TurnJson

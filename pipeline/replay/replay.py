@@ -11,10 +11,10 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import OfflineChat
-from ...checkpoints.run_store import Record
-from ...checkpoints.saver import open_saver, thread_id
+from ...checkpoints.sqlite.ledger import Ledger
+from ...checkpoints.sqlite.run_store import Record
+from ...checkpoints.sqlite.saver import open_saver, thread_id
 from ...graph.cluster_fusion import OPERAND_MISSING
 from ...graph.fusion import fusion_graph
 from ...graph.state import FusionInput, FusionSettings, FusionState, TurnJson

@@ -10,10 +10,10 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
-from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import Counts, OfflineChat
-from ...checkpoints.run_store import Record
-from ...checkpoints.saver import open_saver
+from ...checkpoints.sqlite.ledger import Ledger
+from ...checkpoints.sqlite.run_store import Record
+from ...checkpoints.sqlite.saver import open_saver
 from ...graph.state import FusionSettings
 from ..run.run_folder import CHECKPOINTS_FILE, Run, ledger_path
 from ..run.wiring import OpenModel, open_model

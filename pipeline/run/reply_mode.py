@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import RecordedChat
+from ...checkpoints.sqlite.ledger import Ledger
 from ...nodes.ask import first_object, with_schema
 from ...providers.chat import OpenAIChat, ReplyMode
 from ...records.calls import ChatReply, ChatRequest, call_key

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...checkpoints.ledger_schema import LEDGER
-from ...checkpoints.migrations import open_database, store_error
-from ...checkpoints.run_schema import RUN
-from ...checkpoints.run_store import RunStore
+from ...checkpoints.sqlite.ledger_schema import LEDGER
+from ...checkpoints.sqlite.migrations import open_database, store_error
+from ...checkpoints.sqlite.run_schema import RUN
+from ...checkpoints.sqlite.run_store import RunStore
 from ...providers.gate import Gate
 from ...records.errors import RunFolderError, UsageError
 from .progress import Progress, Quiet

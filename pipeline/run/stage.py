@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, TypeAlias
 
-from ...checkpoints.run_store import StageMark
+from ...checkpoints.sqlite.run_store import StageMark
 from ...records.books import Books
 from ...records.errors import RunFolderError
 from ...records.rows import canonical_json, tagged_hash

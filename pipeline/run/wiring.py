@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import Counts, RecordedChat
+from ...checkpoints.sqlite.ledger import Ledger
 from ...nodes.ask import ChatModel, Model
 from ...providers.gate import Gate
 from ...records.errors import UsageError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...nodes.ask import Model
 from ...nodes.rating import rate_row_again
 from ...records.conversation import from_json

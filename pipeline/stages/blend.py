@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...records.books import Books
 from ...records.rows import tagged_hash
 from ..run.run_folder import Run

@@ -9,7 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...formats.export import ExportRow, write_rows
 from ...records.books import Books
 from ...records.conversation import from_json

@@ -12,8 +12,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Durability
 
-from ...checkpoints.run_store import Record
-from ...checkpoints.saver import open_saver, thread_id
+from ...checkpoints.sqlite.run_store import Record
+from ...checkpoints.sqlite.saver import open_saver, thread_id
 from ...graph.cluster_fusion import (
     ClusterState,
     Operand,

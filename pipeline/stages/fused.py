@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...graph.state import Attempt, FusionInput, FusionSettings, FusionState, Outcome
 from ...nodes.ask import Model
 from ...prompts.render import templates_hash

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...graph.state import FusionSettings
 from ..run.run_folder import Run
 from ..run.stage import state_of
-from ..stages.rate import MODEL, chosen_rater
 from .order import stage_named
+from .rate import MODEL, chosen_rater
 
 
 def rows_to_rate(run: Run) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...formats.content import content_class
 from ...records.books import Books
 from ...records.conversation import from_json, plain_text

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...graph.state import Attempt
 from ...graph.variant_steps import CHECKS, best_of
 from ...records.errors import UsageError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...checkpoints.ledger_schema import LEDGER
-from ...checkpoints.migrations import compact
-from ...checkpoints.run_schema import RUN
-from ...checkpoints.run_store import Record
-from ...checkpoints.saver import LAYOUT, thread_id
-from ...checkpoints.threads import Keep, Pruned, prune_threads
+from ...checkpoints.sqlite.ledger_schema import LEDGER
+from ...checkpoints.sqlite.migrations import compact
+from ...checkpoints.sqlite.run_schema import RUN
+from ...checkpoints.sqlite.run_store import Record
+from ...checkpoints.sqlite.saver import LAYOUT, thread_id
+from ...checkpoints.sqlite.threads import Keep, Pruned, prune_threads
 from ..run.run_folder import Run
 
 

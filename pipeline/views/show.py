@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ...checkpoints.run_store import Record
+from ...checkpoints.sqlite.run_store import Record
 from ...records.errors import UsageError
 from ..run.run_folder import Run
 

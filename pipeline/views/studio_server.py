@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ...checkpoints.saver import thread_id
-from ...checkpoints.threads import threads
+from ...checkpoints.sqlite.saver import thread_id
+from ...checkpoints.sqlite.threads import threads
 from ...records.errors import EntpError, UsageError
 from ..run.run_folder import CHECKPOINTS_FILE, look_at_run
 
@@ -25,7 +25,7 @@ MODULE = "entp.pipeline.views.studio"
 CONFIG: dict[str, Any] = {
     "dependencies": ["."],
     "graphs": {name: f"{MODULE}:{name}" for name in ("fusion", "variant", "cluster_fusion")},
-    "checkpointer": {"path": "entp.checkpoints.saver.open_saver"},
+    "checkpointer": {"path": "entp.checkpoints.sqlite.saver.open_saver"},
 }
 # more than anybody looks through
 THREADS = 200

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from itertools import takewhile
 
-from ...checkpoints.ledger import Ledger
-from ...checkpoints.run_store import Record, StageMark
+from ...checkpoints.sqlite.ledger import Ledger
+from ...checkpoints.sqlite.run_store import Record, StageMark
 from ...records.conversation import from_json
 from ...records.rows import content_hash
 from ..run.run_folder import Run, ledger_path

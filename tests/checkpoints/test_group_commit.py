@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from entp.checkpoints.group_commit import GroupCommit
-from entp.checkpoints.migrations import Layout, Migration, open_database
+from entp.checkpoints.sqlite.group_commit import GroupCommit
+from entp.checkpoints.sqlite.migrations import Layout, Migration, open_database
 from entp.records.errors import RunFolderError
 
 ANIMALS = Migration("animals", "CREATE TABLE animals (name TEXT); INSERT INTO animals VALUES ('cat')")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entp.checkpoints import ledger as ledger_module
-from entp.checkpoints.ledger import Ledger, OperatorTotals, RecordedCall
-from entp.checkpoints.migrations import open_database
+from entp.checkpoints.sqlite.ledger import Ledger, OperatorTotals, RecordedCall
+from entp.checkpoints.sqlite.migrations import open_database
 from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
 from entp.records.conversation import Turn
 from recorded_calls import RULES, called, failed, record, request
@@ -96,7 +96,7 @@ def test_any_call_comes_back_as_it_was(calls):
 
 RECORD_AND_DIE = """
 import asyncio, os, signal, sys
-from entp.checkpoints.ledger import Ledger, RecordedCall
+from entp.checkpoints.sqlite.ledger import Ledger, RecordedCall
 from entp.records.calls import ChatReply, ChatRequest, call_key
 request = ChatRequest.model_validate_json(sys.argv[2])
 call = RecordedCall(call_key({}, request), {}, request, ChatReply(text="paid for"))

@@ -9,9 +9,9 @@ import sqlite3
 import pytest
 
 from entp.checkpoints import migrations
-from entp.checkpoints.ledger import Ledger
-from entp.checkpoints.ledger_schema import LEDGER
-from entp.checkpoints.migrations import open_database, transaction
+from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints.sqlite.ledger_schema import LEDGER
+from entp.checkpoints.sqlite.migrations import open_database, transaction
 from entp.records.errors import EntpError, RunFolderError
 from recorded_calls import called, record
 

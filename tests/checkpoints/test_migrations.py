@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from entp.checkpoints import migrations
-from entp.checkpoints.migrations import (
+from entp.checkpoints.sqlite.migrations import (
     Layout,
     Migration,
     migrate,

@@ -6,8 +6,8 @@ import pytest
 
 from chats import IDENTITY, FakeChat, answer, raising, request
 from entp.checkpoints import recorded_chat
-from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import Counts, OfflineChat, RecordedChat
+from entp.checkpoints.sqlite.ledger import Ledger
 from entp.records.calls import ChatReply, call_key
 from entp.records.errors import ModelError, ReplayMiss, RequestRefused, ServerUnavailable
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chats import IDENTITY, FakeChat, answer, called, raising, request
-from entp.checkpoints.ledger import Ledger
 from entp.checkpoints.recorded_chat import Counts, RecordedChat
+from entp.checkpoints.sqlite.ledger import Ledger
 from entp.records.calls import ChatReply, call_key
 from entp.records.errors import EntpError, ModelError, RequestRefused, ServerUnavailable
 

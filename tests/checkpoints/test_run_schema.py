@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from entp.checkpoints.migrations import open_database
-from entp.checkpoints.run_schema import RUN
+from entp.checkpoints.sqlite.migrations import open_database
+from entp.checkpoints.sqlite.run_schema import RUN
 
 
 @pytest.mark.parametrize(("abstains", "kept"), [("true", None), ("false", 0.25)])

@@ -18,8 +18,8 @@ from langgraph.types import Send
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from entp.checkpoints.ledger import Ledger
-from entp.checkpoints.saver import open_saver, thread_id
+from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints.sqlite.saver import open_saver, thread_id
 from entp.records.errors import RunFolderError
 
 
@@ -263,7 +263,7 @@ def test_a_missing_folder_is_named(tmp_path):
 
 def test_a_server_can_open_it_by_its_dotted_name_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    module, name = "entp.checkpoints.saver", "open_saver"
+    module, name = "entp.checkpoints.sqlite.saver", "open_saver"
 
     async def run():
         async with vars(importlib.import_module(module))[name]() as saver:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entp.checkpoints import texts
-from entp.checkpoints.ledger import Ledger
-from entp.checkpoints.ledger_schema import LEDGER
-from entp.checkpoints.migrations import Layout, open_database, transaction
-from entp.checkpoints.texts import LEAST, parts_of
+from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints.sqlite.ledger_schema import LEDGER
+from entp.checkpoints.sqlite.migrations import Layout, open_database, transaction
+from entp.checkpoints.sqlite.texts import LEAST, parts_of
 from entp.prompts.inputs import FinalAnswerCheckInput, InformationCompletenessInput
 from entp.prompts.render import render
 from entp.records.calls import ChatReply, Usage

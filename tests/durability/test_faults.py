@@ -8,7 +8,7 @@ import json
 import pytest
 
 from command import entp
-from entp.checkpoints.ledger import Ledger
+from entp.checkpoints.sqlite.ledger import Ledger
 from faults import CASES, GOOD, LATER, OVERDUE, RATING, UNAVAILABLE, UNUSABLE
 from scripted_server import ScriptedServer, Sent, completion, failure
 from waits import Waits

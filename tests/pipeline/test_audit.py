@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from entp.checkpoints.migrations import Layout, open_database
-from entp.checkpoints.run_schema import RUN
+from entp.checkpoints.sqlite.migrations import Layout, open_database
+from entp.checkpoints.sqlite.run_schema import RUN
 from entp.pipeline.ahead.job import rows_to_rate
 from entp.pipeline.run.run_folder import look_at_run, open_run
 from entp.pipeline.run.stage import run_stage

@@ -10,8 +10,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from entp.checkpoints.saver import open_saver, thread_id
-from entp.checkpoints.threads import threads
+from entp.checkpoints.sqlite.saver import open_saver, thread_id
+from entp.checkpoints.sqlite.threads import threads
 from entp.graph.fusion import fusion_graph
 from entp.nodes.ask import Model
 from entp.pipeline import studio_server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from entp.checkpoints.ledger import Spent
+from entp.checkpoints.sqlite.ledger import Spent
 from entp.pipeline.ahead.estimate import Estimate, in_words, seconds_a_call
 
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from entp.checkpoints.saver import open_saver, thread_id
+from entp.checkpoints.sqlite.saver import open_saver, thread_id
 from entp.pipeline.replay.fork import Changes, Point, point_of
 from entp.pipeline.replay.travel import run_on
 from entp.pipeline.run.run_folder import open_run

@@ -8,8 +8,8 @@ from collections import defaultdict
 
 import pytest
 
-from entp.checkpoints.ledger import Ledger
-from entp.checkpoints.saver import open_saver, thread_id
+from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints.sqlite.saver import open_saver, thread_id
 from entp.graph.cluster_fusion import OPERAND_MISSING
 from entp.pipeline.replay.replay import replay, replay_all
 from entp.pipeline.run.run_folder import look_at_run, open_run

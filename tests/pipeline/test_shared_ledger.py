@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from entp.checkpoints.ledger import Ledger
+from entp.checkpoints.sqlite.ledger import Ledger
 from entp.pipeline.ahead.job import run_all
 from entp.pipeline.run.run_folder import ledger_path, look_at_run, open_run
 from entp.pipeline.run.settings import Settings
@@ -103,7 +103,7 @@ ASK_ALL = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
 from chats import FakeChat, request
-from entp.checkpoints.ledger import Ledger
+from entp.checkpoints.sqlite.ledger import Ledger
 from entp.checkpoints.recorded_chat import RecordedChat
 async def ask():
     with Ledger(sys.argv[1]) as ledger:

@@ -16,7 +16,7 @@ from typing import get_args
 
 import pytest
 
-from entp.checkpoints.saver import thread_id
+from entp.checkpoints.sqlite.saver import thread_id
 from entp.nodes.revision import RevisionTemplate
 from entp.pipeline.replay.fork import Changes, Point
 from entp.pipeline.replay.travel import run_on

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from entp.checkpoints.ledger import RecordedCall
+from entp.checkpoints.sqlite.ledger import RecordedCall
 from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
 from entp.records.conversation import Turn
 

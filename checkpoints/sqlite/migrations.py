@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from ..records.errors import RunFolderError
+from ...records.errors import RunFolderError
 
 BUSY_TIMEOUT_S = 60.0
 

@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlite_utils import Database
 
-from ..records.books import Books
-from ..records.errors import RunFolderError
-from ..records.rows import canonical_json
+from ...records.books import Books
+from ...records.errors import RunFolderError
+from ...records.rows import canonical_json
 from .migrations import open_database, store_error, transaction
 from .run_schema import RUN
 

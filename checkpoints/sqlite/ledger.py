@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ..records.calls import ChatReply, ChatRequest, Usage, call_key
-from ..records.conversation import Turn
-from ..records.errors import RunFolderError
-from ..records.rows import canonical_json
+from ...records.calls import ChatReply, ChatRequest, Usage, call_key
+from ...records.conversation import Turn
+from ...records.errors import RunFolderError
+from ...records.rows import canonical_json
 from .group_commit import GroupCommit
 from .ledger_schema import LEDGER
 from .migrations import open_database, store_error

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from ..records.errors import RunFolderError
+from ...records.errors import RunFolderError
 from .migrations import store_error, transaction
 
 Item = TypeVar("Item")

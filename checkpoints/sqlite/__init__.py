@@ -1,0 +1,1 @@
+"""SQLite: one file each for the ledger, a run, and the checkpoints of LangGraph; nothing outside names SQL."""
