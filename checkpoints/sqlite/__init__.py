@@ -1,1 +1,1 @@
-"""SQLite: one file each for the ledger, a run, and the checkpoints of LangGraph; nothing outside names SQL."""
+"""SQLite: a file each for the ledger, a run, and checkpoints. Nothing outside this room names SQL."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entp.checkpoints import ledger as ledger_module
+from entp.checkpoints.sqlite import ledger as ledger_module
 from entp.checkpoints.sqlite.ledger import Ledger, OperatorTotals, RecordedCall
 from entp.checkpoints.sqlite.migrations import open_database
 from entp.records.calls import ChatReply, ChatRequest, Usage, call_key

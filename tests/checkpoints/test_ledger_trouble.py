@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from entp.checkpoints import migrations
+from entp.checkpoints.sqlite import migrations
 from entp.checkpoints.sqlite.ledger import Ledger
 from entp.checkpoints.sqlite.ledger_schema import LEDGER
 from entp.checkpoints.sqlite.migrations import open_database, transaction

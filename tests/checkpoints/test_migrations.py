@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from entp.checkpoints import migrations
+from entp.checkpoints.sqlite import migrations
 from entp.checkpoints.sqlite.migrations import (
     Layout,
     Migration,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entp.checkpoints import texts
+from entp.checkpoints.sqlite import texts
 from entp.checkpoints.sqlite.ledger import Ledger
 from entp.checkpoints.sqlite.ledger_schema import LEDGER
 from entp.checkpoints.sqlite.migrations import Layout, open_database, transaction

@@ -14,8 +14,8 @@ from entp.checkpoints.sqlite.saver import open_saver, thread_id
 from entp.checkpoints.sqlite.threads import threads
 from entp.graph.fusion import fusion_graph
 from entp.nodes.ask import Model
-from entp.pipeline import studio_server
 from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.views import studio_server
 from entp.pipeline.views.prune import prune
 from entp.pipeline.views.verify import verify
 
