@@ -26,6 +26,13 @@ class Row(BaseModel):
     line: int = Field(default=0, description="line of a text file, else position of the record; both from 1")
 
 
+class StoredRow(Row):
+    """A row as a run keeps it: with its place among all rows, and the hash of what is said."""
+
+    position: int
+    content: str
+
+
 class RejectedRow(BaseModel):
     """A record of the pool that is no row: where it stands, what was found, what was expected."""
 
