@@ -8,7 +8,7 @@ graph        the symbolic half of a fusion: state, strategies, loss, the prompt 
 nodes        the connectionist half: every operator that asks the language model, one a file
 prompts      templates as text files, their typed inputs, rendering
 selection    numerics: ratings to scores, neighbours, clusters, representatives, pairs
-checkpoints  SQLite: the ledger of calls, the run store, LangGraph's saver
+checkpoints  stores behind interfaces: the ledger of calls, a run's tables, LangGraph's saver
 providers    chat model, embedded model server, encoders: the only code that knows a vendor
 formats      pool readers and training-set writers
 records      the types that the rooms share

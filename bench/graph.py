@@ -17,18 +17,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from entp.checkpoints import open_ledger, open_saver, thread_id
 from entp.checkpoints.recorded_chat import RecordedChat
-from entp.checkpoints.sqlite.ledger import Ledger
-from entp.checkpoints.sqlite.saver import open_saver, thread_id
-from entp.graph.cluster_fusion import ClusterState, Operand, PlannedFusion, cluster_fusion_graph
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionInput, FusionSettings
 from entp.nodes.ask import Model
 from entp.nodes.domain_analysis import analyse_domains
 from entp.nodes.final_answer_check import check_final_answer
 from entp.nodes.information_completeness import detect_completeness
-from entp.nodes.merged_corpus_generation import merge_corpora, turns_of
+from entp.nodes.merged_corpus_generation import merge_corpora
+from entp.nodes.replies import turns_of
 from entp.nodes.revision import RevisionFacts, revise
+from entp.nodes.templates import writers_of
 from entp.prompts.strategies import strategies_for
 from entp.records.calls import ChatReply, ChatRequest
 from entp.records.conversation import from_json
@@ -36,6 +36,7 @@ from entp.records.conversation import from_json
 WORDS = "The leaves of plants take up light, water and air, and give back sugar and oxygen. " * 12
 SETTINGS = FusionSettings()
 IN_FLIGHT = 32
+CONTEXT = next(template for template in writers_of(1) if template.name == "context")
 
 
 def turns(name: str) -> list[dict[str, str]]:
@@ -102,7 +103,7 @@ async def plain(model: Model, number: int) -> None:
             draft, left, right, domains, strategies[at], terms[0], [], {"left": "", "right": ""},
             "open", None, "the light", None,
         )  # fmt: skip
-        revised = await revise("context", facts, model, attempt=2)
+        revised = await revise(CONTEXT, facts, model, attempt=2)
         await detect_completeness(revised.turns, *terms, model, attempt=2)
         await check_final_answer(revised.turns, model)
 
@@ -155,17 +156,9 @@ async def main(fusions: int) -> None:
     chat = InstantModel()
     model = Model(chat)
     bare = fusion_graph(model).compile()
-    cluster = cluster_fusion_graph(bare.ainvoke).compile()
 
     async def graph(number: int) -> None:
         await bare.ainvoke(pair(number), config(number), context=SETTINGS)
-
-    async def in_cluster(number: int) -> None:
-        step = pair(number)
-        left, right = (Operand(kind="row", id=name) for name in ("left", "right"))
-        plan = [PlannedFusion(fusion_id=step["fusion_id"], left=left, right=right)]
-        rows = {"left": step["left"], "right": step["right"]}
-        await cluster.ainvoke(ClusterState(rows=rows, plan=plan), context=SETTINGS)
 
     base = await timed(lambda number: plain(model, number), fusions)
     print(f"{fusions} fusions of 14 calls, {IN_FLIGHT} in flight, CPU time")
@@ -177,11 +170,10 @@ async def main(fusions: int) -> None:
 
     line("plain asyncio", base)
     line("graph, no saver", await timed(graph, fusions))
-    line("graph in a cluster, no saver", await timed(in_cluster, fusions))
     for durability in ("exit", "async", "sync"):
         name = f"graph, our saver, {durability}" + (" (ours)" if durability == "exit" else "")
         line(name, *await with_saver(model, fusions, durability))
-    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "calls.db") as ledger:
+    with tempfile.TemporaryDirectory() as folder, open_ledger(Path(folder) / "calls.db") as ledger:
         recorded = Model(RecordedChat(chat, ledger))
         line("graph, our saver and ledger", *await with_saver(recorded, fusions, "exit"))
 

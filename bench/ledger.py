@@ -20,10 +20,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from entp.checkpoints import open_ledger
 from entp.checkpoints.recorded_chat import Chat, RecordedChat
-from entp.checkpoints.sqlite.ledger import Ledger
-from entp.nodes.merged_corpus_generation import turns_of
-from entp.nodes.replies import CompletenessReport, Exchange, MergedCorpora, MergedVariant, Reply
+from entp.nodes.replies import CompletenessReport, Exchange, MergedCorpora, MergedVariant, Reply, turns_of
 from entp.nodes.schema import reply_schema
 from entp.prompts.inputs import (
     ContextInput,
@@ -139,7 +138,7 @@ async def main(calls: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "calls.db"
             for costs in (new, found):
-                with Ledger(path) as ledger:
+                with open_ledger(path) as ledger:
                     costs.append(await asked(RecordedChat(model, ledger), made))
             octets = path.stat().st_size / calls
     sizes = sum(len(turn.content) for request in made for turn in request.messages) / calls

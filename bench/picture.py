@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.stages.order import look_at_run
 
 CELL, LEFT, TOP = 56, 90, 84
 # white to dark blue, and the bars of p
@@ -91,12 +91,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     with look_at_run(options.run) as run:
-        score, rate = run.store.mark("score"), run.store.mark("rate")
-        rows = run.store.count("scores")
+        score, rate = run.store.marks.get("score"), run.store.marks.get("rate")
+        rows = run.store.scores.count()
     if score is None or rate is None:
         parser.error(f"{options.run} has not been scored: run entp score first")
-    title = f"T of {rate.report['rater']} over {rows:,} rows"
-    options.out.write_text(picture(score.report, title), "utf-8")
+    title = f"T of {rate.findings['rater']} over {rows:,} rows"
+    options.out.write_text(picture(score.findings, title), "utf-8")
 
 
 if __name__ == "__main__":

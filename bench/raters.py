@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from entp.pipeline.stages.scoring import text_lengths
 from entp.records.conversation import from_json
 from entp.selection import (
     correct_scores,
@@ -26,7 +27,6 @@ from entp.selection import (
     quadratic_kappa,
     row_features,
     spearman,
-    text_lengths,
 )
 
 METHODS = ("raw", "hoc", "neighbours", "crossfit", "auto")

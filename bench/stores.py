@@ -24,14 +24,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import entp.pipeline.stages.fuse as fuse_stage
+import entp.pipeline.stages.fusing as fuse_stage
+from entp.checkpoints import open_ledger
 from entp.checkpoints.recorded_chat import RecordedChat
-from entp.checkpoints.sqlite.ledger import Ledger
 from entp.nodes.ask import Model
-from entp.pipeline.run.run_folder import Run, ledger_path, open_run
+from entp.pipeline.run.run_folder import Run
 from entp.pipeline.run.wiring import OpenModel
 from entp.pipeline.stages.load import load
+from entp.pipeline.stages.order import open_run
 from entp.records.calls import ChatReply, ChatRequest, Usage
+from entp.records.conversation import to_json
+from entp.records.pairs import Operand, Pair
 
 POOL = Path(__file__).parent.parent / "examples" / "pool.jsonl"
 FILES = ("run.db", "calls.db", "checkpoints.db")
@@ -129,26 +132,21 @@ def sentences_of(text: str) -> list[str]:
 
 def plan(run: Run, fusions: int) -> None:
     """Pairs of rows of usual length, drawn at random."""
-    ids = [r["id"] for r in run.store.query("SELECT id FROM rows WHERE length(turns) < 6000 ORDER BY id")]
+    ids = sorted(row.id for row in run.store.rows.all() if len(json.dumps(to_json(row.turns))) < 6000)
     draw = random.Random(0)
-    pairs = [draw.sample(ids, 2) for _ in range(fusions)]
-    shared = {"kind": "inter", "cluster": None, "depth": 1, "left_kind": "row", "right_kind": "row"}
-    with run.store.transaction():
-        run.store.insert(
-            "pairs",
-            (
-                {"id": f"{at:016x}", "position": at, "left_id": left, "right_id": right, **shared}
-                for at, (left, right) in enumerate(pairs)
-            ),
-        )
+    pairs = [[Operand(kind="row", id=row_id) for row_id in draw.sample(ids, 2)] for _ in range(fusions)]
+    run.store.pairs.replace(
+        Pair(id=f"{at:016x}", position=at, kind="inter", cluster=None, depth=1, left=left, right=right)
+        for at, (left, right) in enumerate(pairs)
+    )
 
 
 def let_write(sentences: list[str]) -> None:
     """Have the fuse stage ask the made-up model."""
 
     @asynccontextmanager
-    async def opened(run: Run) -> AsyncIterator[OpenModel]:
-        with Ledger(ledger_path(run)) as ledger:
+    async def opened(run: Run, stage: str) -> AsyncIterator[OpenModel]:
+        with open_ledger(run.ledger_path) as ledger:
             chat = RecordedChat(WritingModel(sentences), ledger)
             yield OpenModel(Model(chat), chat.counts)
 
@@ -168,14 +166,13 @@ async def measured(folder: Path, fusions: int, keep: str) -> None:
     """Fuse, and print what each file and table came to."""
     with open_run(folder, {"pool": (str(POOL),), "keep_checkpoints": keep}, create=True) as run:
         await load(run)
-        rows = run.store.query("SELECT turns FROM rows")
-        texts = [turn["content"] for row in rows for turn in json.loads(row["turns"])]
+        texts = [turn.content for row in run.store.rows.all() for turn in row.turns]
         let_write([part for text in texts for part in sentences_of(text) if 20 < len(part) < 400])
         plan(run, fusions)
         started = time.process_time()
         result = await fuse_stage.fuse(run)
         spent = time.process_time() - started
-    calls = result.report["spent"]["calls"] / fusions
+    calls = result.findings.spent.calls / fusions
     print(
         f"keep {keep}: {fusions} fusions of {calls:.1f} calls, {spent / fusions * 1000:.0f} ms CPU a fusion"
     )

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
-from ..records.calls import ChatReply, ChatRequest, call_key
+from ..records.calls import UNKNOWN, ChatReply, ChatRequest, Origin, RecordedCall, call_key
 from ..records.conversation import to_json
 from ..records.errors import ModelError, ReplayMiss
-from ..records.rows import canonical_json
-from .sqlite.ledger import Ledger, RecordedCall
+from ..records.hashing import canonical_json
+from .ledger import Ledger
 
 # how many calls of its operator a miss is compared with: a fraction of a second's work
 COMPARED = 1000
@@ -46,21 +46,23 @@ class Counts:
 
 @dataclass
 class _InFlight:
-    """A request on its way, and how many wait for its reply."""
+    """A request on its way, first to the ledger and then to the model, and how many wait for its reply."""
 
-    task: asyncio.Task[ChatReply]
+    task: asyncio.Task[ChatReply] | None = None
+    """The call to the model, where the ledger has no answer."""
     waiting: int = 0
 
 
 class RecordedChat:
     """A chat model whose every reply is in the ledger before anybody sees it.
 
-    A request that the ledger answers is not sent; equal requests in flight share one call. Use it in one
-    event loop.
+    A request that the ledger answers is not sent; equal requests in flight share one call. `origin` is
+    recorded with each call. Use it in one event loop.
     """
 
-    def __init__(self, chat: Chat, ledger: Ledger) -> None:
+    def __init__(self, chat: Chat, ledger: Ledger, origin: Origin = UNKNOWN) -> None:
         self.counts = Counts()
+        self._origin = origin
         self._chat = chat
         self._ledger = ledger
         self._in_flight: dict[str, _InFlight] = {}
@@ -75,22 +77,25 @@ class RecordedChat:
         identity = self._chat.identity
         key = call_key(identity, request)
         shared = self._in_flight.get(key)
-        if shared is not None and not shared.task.done():
-            self.counts.answered += 1
-        elif found := self._ledger.reply(key):
-            self.counts.answered += 1
-            return found
-        else:
-            shared = _InFlight(asyncio.create_task(self._ask(key, identity, request)))
-            self._in_flight[key] = shared
+        if shared is None or (shared.task is not None and shared.task.done()):
+            shared = self._in_flight[key] = _InFlight()
         shared.waiting += 1
         try:
+            # whoever comes while another waits for the ledger gets what that one gets: nobody asks twice
+            found = await self._ledger.lookup(key) if shared.task is None else None
+            if found or shared.task:
+                self.counts.answered += 1
+            if found:
+                return found
+            if shared.task is None:
+                shared.task = asyncio.create_task(self._ask(key, identity, request))
             # shielded: when one of those that share the call is cancelled, the others still get its reply
             return await asyncio.shield(shared.task)
         finally:
             shared.waiting -= 1
             if not shared.waiting:
-                shared.task.cancel()  # without effect when it is done
+                if shared.task is not None:
+                    shared.task.cancel()  # without effect when it is done
                 if self._in_flight.get(key) is shared:
                     del self._in_flight[key]
 
@@ -102,14 +107,16 @@ class RecordedChat:
             came = ChatReply(text=error.raw, finish_reason="unreadable") if error.raw else None
             kind = type(error).__name__
             answering = await self._ledger.record(
-                RecordedCall(key, identity, request, came, kind, str(error))
+                RecordedCall(key, identity, request, came, kind, str(error), self._origin)
             )
             if answering.reply is None or not answering.answers:
                 raise
             return answering.reply  # another process has had more luck meanwhile
         self.counts.prompt_tokens += reply.usage.prompt_tokens
         self.counts.completion_tokens += reply.usage.completion_tokens
-        answering = await self._ledger.record(RecordedCall(key, identity, request, reply))
+        answering = await self._ledger.record(
+            RecordedCall(key, identity, request, reply, origin=self._origin)
+        )
         return answering.reply or reply
 
 
@@ -128,7 +135,7 @@ class OfflineChat:
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The recorded reply, or the recorded ModelError; raises ReplayMiss where there is neither."""
         key = call_key(self.identity, request)
-        found = await asyncio.to_thread(self._outcome, key)
+        found = await self._ledger.find(key) or await asyncio.to_thread(self._failed, key)
         if found is None:
             raise await asyncio.to_thread(self._miss, key, request)
         self.counts.answered += 1
@@ -137,18 +144,17 @@ class OfflineChat:
             raise _MODEL_ERRORS.get(found.error_class, ModelError)(found.error_message, raw=raw)
         return found.reply
 
-    def _outcome(self, key: str) -> RecordedCall | None:
-        """The call that answers, else the last that was refused or failed."""
-        found = self._ledger.find(key)
-        return found or next(reversed([*self._ledger.calls(key_prefix=key)]), None)
+    def _failed(self, key: str) -> RecordedCall | None:
+        """The last call of this key, which was refused or failed."""
+        return next(reversed([*self._ledger.calls(key_prefix=key)]), None)
 
     def _miss(self, key: str, request: ChatRequest) -> ReplayMiss:
         asked = dict(_leaves("", _shape(self.identity, request)))
         others = islice(self._ledger.calls(operator=request.operator), COMPARED)
         nearest = max((_difference(asked, call) for call in others), default=None)
-        why = nearest.text if nearest else "it holds no call of that operator"
+        why = nearest.text if nearest else "it has no call of that operator"
         return ReplayMiss(
-            f"the ledger holds no answer to {request.operator} (call {key[:12]}): {why}",
+            f"the ledger has no answer to {request.operator} (call {key[:12]}): {why}",
             "replay with the prompts and settings of the recorded run, or ask the model with --live",
             operator=request.operator,
             key=key,
@@ -179,7 +185,7 @@ def _difference(asked: dict[str, str], call: RecordedCall) -> _Difference:
 
 def _shape(identity: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
     """All that shapes an answer, settings first, since a difference there explains those in the messages."""
-    settings = request.model_dump(mode="json", exclude={"messages"})
+    settings = request.model_dump(mode="json", include=set(request.parts))
     return {"identity": identity, **settings, "messages": to_json(request.messages)}
 
 

@@ -2,7 +2,8 @@
 
 A table keeps its records by a key and gives them in an order of its own. What it yields while it is read may
 or may not include what is written meanwhile, so finish reading before you write to the same table. Every
-method raises RunFolderError where the store cannot be read or written, or holds what ENTP has not written.
+method raises RunFolderError where the store cannot be read or written, or contains data that ENTP did not
+write.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal, Protocol, Self, TypeAlias, TypeVar
 from ..records.conversation import Conversation
 from ..records.datasets import Candidate, DataSetRow, Member
 from ..records.embeddings import Embedded
-from ..records.fusions import Ended, Fork, FusedRow, Fusion
+from ..records.fusions import Ended, Fork, FusedRow, Fusion, Standing
 from ..records.listings import (
     FusionTotals,
     ListedAudit,
@@ -150,7 +151,7 @@ class Pairs(Table[Pair], Protocol):
     """The plan, in order."""
 
     def with_lengths(self) -> Iterator[tuple[Pair, int]]:
-        """Every pair with the number of characters of those of its operands that are rows."""
+        """Every pair with the number of characters of those of its operands that are rows, as JSON."""
 
     def using(self, operand: Operand) -> list[Pair]:
         """The pairs that take a row or a fusion as an operand."""
@@ -188,8 +189,11 @@ class Fusions(Table[Fusion], Protocol):
     def finish(self, ended: Ended) -> None:
         """Keep how a pair ended, in place of what was there of it, and take its task out; one transaction."""
 
-    def is_whole(self, key: str, asked: str) -> bool:
-        """Whether a fusion that was asked for in this way is done, with no failed variant."""
+    def standing(self, key: str) -> Standing | None:
+        """What decides whether a fusion is kept; None where there is none."""
+
+    def failed(self) -> dict[str, int]:
+        """The fusions that failed, or of which a variant did: how often their operators have begun."""
 
     def drop_unplanned(self) -> int:
         """Remove the fusions of pairs that are no longer planned; how many there were."""
@@ -264,11 +268,7 @@ class DataSets(Protocol):
         """The members of a data set, in order."""
 
     def rows(self, name: str) -> Iterator[DataSetRow]:
-        """The rows of a data set with text and metadata, in order; a member that is gone is left out.
-
-        Metadata of a row of the pool: kind, source, corrected score. Of a fused row: kind, strategy, loss,
-        model, and `made_from`, the ids of its rows.
-        """
+        """The rows of a data set with their text, in order; a member that is gone is left out."""
 
     def holding(self, key: str) -> list[str]:
         """The names of the data sets that hold a row."""

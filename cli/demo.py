@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..pipeline.run.run_folder import Run, open_run
-from ..pipeline.run.settings import EMBEDDED
-from ..pipeline.stages.load import shown
-from ..pipeline.views.show import show
+from .. import api
+from ..pipeline.run.settings import EMBEDDED, Scope
+from ..pipeline.run.stage import shown
+from ..pipeline.stages.order import look_at_run
+from ..pipeline.views.show import PairStory, pair_story
+from ..records.conversation import Conversation
 from .output import TerminalProgress, emit, printable
-from .stages import do_all
+from .stages import run_all
+from .stopping import finish
 
 POOL = "examples/pool.jsonl"
 # wide enough for three columns where the output is no terminal
@@ -54,52 +57,51 @@ Look closer: entp list fused --run {folder}; entp show ID --run {folder}; entp s
 @click.option("--pairs", type=click.IntRange(min=1), default=4, show_default=True, help="Fuse so many pairs.")
 def demo_command(folder: Path, pairs: int) -> int:
     """Take 1,200 real rows through every stage, with no key and no network, in a few minutes."""
+    host = api.Host(progress=TerminalProgress(), runner=finish)
     with as_file(files("entp") / POOL) as pool:
-        changes = {**SETTINGS, "pool": (str(pool),), "pairs": pairs}
-        with open_run(folder, changes, progress=TerminalProgress(), create=True) as run:
-            emit(f"{shown(pool)} through every stage with the embedded model; the run is kept in {folder}")
-            emit()
-            code = do_all(run, as_json=False)
-            emit()
-            _print_fusions(run)
-            emit(CLOSING.format(pool=shown(pool), folder=folder))
+        emit(f"{shown(pool)} through every stage with the embedded model; the run is kept in {folder}")
+        emit()
+        code = run_all((pool,), folder, SETTINGS, scope=Scope(pairs=pairs), host=host)
+        emit()
+        with look_at_run(folder) as run:
+            for fusion in run.store.fusions.ids():
+                if pair := run.store.pairs.get(fusion):
+                    _print_fusion(pair_story(run, pair))
+        emit(CLOSING.format(pool=shown(pool), folder=folder))
     return code
 
 
-def _print_fusions(run: Run) -> None:
+def _print_fusion(found: PairStory) -> None:
     console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
-    for record in run.store.query("SELECT id FROM fusions ORDER BY id"):
-        found = show(run, record["id"])
-        fused = [row for row in found["fused_rows"] if row["id"] == found["fusion"]["carried"]]
-        table = Table(
-            title=Text(f"{found['pair']['kind']} pair {record['id']}"), expand=True, show_lines=True
-        )
-        for side in ("left", "right"):
-            table.add_column(Text(f"{side}: {found['operands'][side]['id']}"), ratio=1)
-        cells = [_conversation(found["operands"][side]["turns"]) for side in ("left", "right")]
-        if fused:
-            table.add_column(Text(f"fused by {fused[0]['strategy']}, loss {fused[0]['loss']}"), ratio=1)
-            table.caption = Text(f"templates: {' -> '.join(fused[0]['templates'])}")
-            cells.append(_conversation(fused[0]["turns"]))
-        else:
-            table.add_column(Text("failed"), ratio=1)
-            cells.append(Text(printable(_reason(found))))
-        table.add_row(*cells)
-        console.print(table)
-        emit()
+    table = Table(title=Text(f"{found.pair.kind} pair {found.pair.id}"), expand=True, show_lines=True)
+    cells = []
+    for name, side in (("left", found.left), ("right", found.right)):
+        table.add_column(Text(f"{name}: {side.id if side else 'missing'}"), ratio=1)
+        cells.append(_conversation(side.turns if side else ()))
+    fused = found.carried
+    if fused:
+        table.add_column(Text(f"fused by {fused.strategy}, loss {fused.loss}"), ratio=1)
+        table.caption = Text(f"templates: {' -> '.join(fused.templates)}")
+        cells.append(_conversation(fused.turns))
+    else:
+        table.add_column(Text("failed"), ratio=1)
+        cells.append(Text(printable(_reason(found))))
+    table.add_row(*cells)
+    console.print(table)
+    emit()
 
 
-def _conversation(turns: list[dict[str, str]]) -> Text:
+def _conversation(turns: Conversation) -> Text:
     text = Text()
     for turn in turns:
-        said = printable(turn["content"])
-        text.append(f"{turn['role']}\n", style="bold")
+        said = printable(turn.content)
+        text.append(f"{turn.role}\n", style="bold")
         text.append(f"{said if len(said) <= SHOWN else said[:SHOWN] + ' …'}\n")
     return text
 
 
-def _reason(found: dict[str, Any]) -> str:
-    reasons = [found["fusion"]["reason"], *(row["reason"] for row in found["fused_rows"])]
+def _reason(found: PairStory) -> str:
+    reasons = [found.fusion.reason if found.fusion else None, *(row.reason for row in found.fused_rows)]
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 

@@ -22,8 +22,7 @@ Examples:
 
 @click.command("graph", epilog=EXAMPLES)
 @click.option("--variant", "which", flag_value="variant", help="Only the graph of one variant.")
-@click.option("--cluster", "which", flag_value="cluster", help="The graph that folds a cluster.")
-@click.option("--fusion", "fusion_id", metavar="ID", help="The path that one fusion took; wants --run.")
+@click.option("--fusion", "fusion_id", metavar="ID", help="The path that one fusion took; needs --run.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Folder that holds the run.")
 @click.option("--svg", "svg_file", type=click.Path(path_type=Path), help="Write a picture as SVG.")
 @click.option("--png", "png_file", type=click.Path(path_type=Path), help="Write a picture as PNG.")
@@ -56,7 +55,7 @@ def _drawing(which: Which, fusion_id: str | None, folder: Path | None) -> str:
     if folder is None:
         message = f"--fusion {fusion_id} is not in a known run"
         raise UsageError(message, "name its folder with --run DIR")
-    from ..pipeline.run.run_folder import look_at_run
+    from ..pipeline.stages.order import look_at_run
 
     with look_at_run(folder) as run:
         return fusion_drawing(run, fusion_id)

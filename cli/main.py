@@ -9,43 +9,33 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from difflib import get_close_matches
 
 import click
 
+from ..pipeline.stages.order import STAGES
 from ..records.errors import EntpError
 from .output import printable
 from .stopping import INTERRUPTED, Stopping
 
-FAILED, WRONG_USE, WITH_FAILURES = 1, 2, 3
+FAILED, WRONG_USE = 1, 2
 
-# command -> module that holds it; imported when it is used, since some need seconds
-COMMANDS = {
-    "run": "stages",
-    "load": "stages",
-    "rate": "stages",
-    "embed": "stages",
-    "score": "stages",
-    "select": "stages",
-    "fuse": "stages",
-    "blend": "stages",
-    "export": "stages",
-    "status": "views",
-    "show": "views",
-    "list": "views",
-    "verify": "views",
-    "prune": "prune",
-    "replay": "replay",
-    "graph": "draw",
-    "studio": "studio",
-    "demo": "demo",
+# by what they are for, each with the module that holds it; imported when used, since some need seconds
+GROUPS: dict[str, dict[str, str]] = {
+    "Run": {"run": "stages", "demo": "demo"},
+    "Run one stage": {stage.name: "stages" for stage in STAGES},
+    "Look": {"status": "views", "list": "views", "show": "views", "graph": "draw", "studio": "studio"},
+    "Prove and compare": {"verify": "views", "replay": "replay"},
+    "Tidy up": {"prune": "prune"},
 }
+COMMANDS = {name: module for commands in GROUPS.values() for name, module in commands.items()}
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is asked for, and lists commands by what they are for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, in the order of a run."""
+        """All commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -56,6 +46,25 @@ class LazyGroup(click.Group):
         command: click.Command = module.COMMANDS[cmd_name]
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a mistyped one is met with the nearest."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            message = f"there is no command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of each group with what they do."""
+        for name, commands in GROUPS.items():
+            found = [(command, self.get_command(ctx, command)) for command in commands]
+            with formatter.section(name):
+                formatter.write_dl(
+                    [(each, command.get_short_help_str(90)) for each, command in found if command]
+                )
+
 
 EXAMPLES = """\b
 See it work, with no key and no network:   entp demo
@@ -63,10 +72,18 @@ Do the whole job on your own data:         entp run pool.jsonl --run runs/first
 """
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="entp")
-def entp() -> None:
+@click.pass_context
+def entp(context: click.Context) -> None:
     """Turn the low-quality rows of an instruction-tuning pool into good training rows."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 # a task without a terminal reports so often
 PLAIN_SECONDS = 10.0
@@ -21,9 +22,12 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """A text on one line of at most `width` characters."""
+    """A text on one line of at most `width` terminal cells, of which many an Asian character takes two."""
+    from rich.cells import cell_len, set_cell_size  # rich loads slowly; --help must not wait for it
+
     folded = " ".join(printable(text).split())
-    return folded if len(folded) <= width else folded[: width - 1] + "…"
+    # a cut through a wide character leaves a blank
+    return folded if cell_len(folded) <= width else set_cell_size(folded, width - 1).rstrip() + "…"
 
 
 def emit(line: str = "") -> None:
@@ -32,20 +36,23 @@ def emit(line: str = "") -> None:
 
 
 def emit_json(value: Any) -> None:
-    """A result as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """A result as JSON: a record, or plain values."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table: numbers to the right, the rest to the left; cells are data, not markup."""
+    from rich.cells import cell_len  # rich loads slowly; --help must not wait for it
+
     cells = [[printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(header, *cells, strict=True)]
     numeric = [all(isinstance(row[at], int | float) for row in rows) for at in range(len(header))]
     for line in (header, *cells):
-        parts = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
-        ]
+        parts = []
+        for cell, width, right in zip(line, widths, numeric, strict=True):
+            blanks = " " * (width - cell_len(cell))
+            parts.append(blanks + cell if right else cell + blanks)
         click.echo("  ".join(parts).rstrip())
 
 

@@ -1,4 +1,4 @@
-"""entp replay: run a fusion again from the ledger, or go back in it and run on otherwise."""
+"""entp replay: run a fusion again from the ledger, or go back in it and run on differently."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..pipeline.run.run_folder import Run, look_at_run, open_run
-from ..pipeline.run.settings import Settings
+from ..pipeline.run.run_folder import Run
+from ..pipeline.run.settings import Places, settings_of
+from ..pipeline.stages.fuse import FuseSettings
+from ..pipeline.stages.order import look_at_run, open_run
 from ..records.conversation import from_json, out_of_order, to_json
 from ..records.errors import UsageError
 from .options import json_option, key_option, read_key, run_option, setting_options
 from .output import TerminalProgress, emit, emit_json, one_line, table
+from .reports import print_lines
 from .stopping import finish
+
+if TYPE_CHECKING:  # at run time it would bring LangGraph along
+    from ..pipeline.replay.travel import Comparison
 
 EXAMPLES = """\b
 Examples:
@@ -41,7 +47,7 @@ DIFFERENT = 1
 )
 @click.option("--edit", is_flag=True, help="With --from: edit the attempt's text in $EDITOR first.")
 @click.option("--live", is_flag=True, help="With --from: ask the model for what the ledger lacks.")
-@setting_options("base_url")
+@setting_options((Places,), only=("base_url",))
 @key_option
 @json_option
 def replay_command(
@@ -63,7 +69,7 @@ def replay_command(
     """
     _check_use(fusion, start, everything=everything, changed=bool(settings or edit or live or base_url))
     if start is None or fusion is None:
-        with look_at_run(folder, TerminalProgress()) as run:
+        with look_at_run(folder, progress=TerminalProgress()) as run:
             return _replay_all(run, as_json) if fusion is None else _replay_one(run, fusion, as_json)
     given = _settings(settings)
     if edit and "template" in given:
@@ -85,10 +91,10 @@ def _check_use(fusion: str | None, start: str | None, *, everything: bool, chang
         message = "one fusion or all of them?"
         raise UsageError(message, "give the id of a fusion, as entp list fusions prints it, or --all")
     if start is None and changed:
-        message = "--set, --edit, --live and --base-url are about what comes after a point"
+        message = "--set, --edit, --live and --base-url need a point to start from"
         raise UsageError(message, "name the point with --from VARIANT:CYCLE:ATTEMPT")
     if start and fusion is None:
-        message = "--from goes back in one fusion, not in all"
+        message = "--from goes back in one fusion, not in all of them"
         raise UsageError(message, "give the id of a fusion")
 
 
@@ -99,8 +105,9 @@ def _replay_all(run: Run, as_json: bool) -> int:
     if as_json:
         emit_json(found)
     else:
-        _verdict(found, f"{found['fusions']} fusions with {found['fused_rows']} fused rows")
-    return DIFFERENT if found["differences"] else 0
+        what = f"{found.fusions} fusions with {found.fused_rows} fused rows"
+        _verdict(found.differences, found.answered, what)
+    return DIFFERENT if found.differences else 0
 
 
 def _replay_one(run: Run, fusion: str, as_json: bool) -> int:
@@ -110,18 +117,19 @@ def _replay_one(run: Run, fusion: str, as_json: bool) -> int:
     if as_json:
         emit_json(found)
     else:
-        print_steps(found["steps"])
-        if found["reason"]:
-            emit(f"failed: {found['reason']}")
-        _verdict(found, f"fusion {fusion} with {found['fused_rows']} fused rows")
-    return DIFFERENT if found["differences"] else 0
+        print_steps(found.steps)
+        if found.reason:
+            emit(f"failed: {found.reason}")
+        what = f"fusion {fusion} with {found.fused_rows} fused rows"
+        _verdict(found.differences, found.answered, what)
+    return DIFFERENT if found.differences else 0
 
 
-def _verdict(found: dict[str, Any], what: str) -> None:
-    for line in found["differences"]:
+def _verdict(differences: list[str], answered: int, what: str) -> None:
+    for line in differences:
         emit(line)
-    same = "NOT the same" if found["differences"] else "the same byte for byte"
-    emit(f"{what}: {same}; {found['answered']} calls answered from the ledger, none made")
+    same = "NOT the same" if differences else "the same byte for byte"
+    emit(f"{what}: {same}; {answered} calls answered from the ledger, none made")
 
 
 def print_steps(steps: list[dict[str, Any]]) -> None:
@@ -164,7 +172,9 @@ def _outcome(step: dict[str, Any]) -> str:
 
 
 def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, Any]:
@@ -177,7 +187,8 @@ def _settings(given: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(message, "for example --set temperature=0.7")
         found[name] = value
     if "temperature" in found:
-        found["temperature"] = Settings().changed({"temperature": found["temperature"]}).temperature
+        changed = settings_of({"temperature": found["temperature"]}, (FuseSettings,))
+        found["temperature"] = changed.of(FuseSettings).temperature
     return found
 
 
@@ -196,7 +207,7 @@ def _edited(folder: Path, fusion: str, start: str) -> list[dict[str, str]]:
     except (ValueError, TypeError) as error:
         wrong = str(error).splitlines()[0]
     if wrong:
-        message = f"the edited text is no conversation: {wrong}"
+        message = f"the edited text is not a conversation: {wrong}"
         raise UsageError(message, 'keep its form: [{"role": "user", "content": "..."}, ...]')
     return to_json(edited)
 
@@ -206,35 +217,34 @@ def _run_on(run: Run, fusion: str, start: str, given: dict[str, Any], *, live: b
     from ..pipeline.replay.travel import run_on
 
     found = finish(run, run_on(run, fusion, point_of(start), Changes(**given), live=live))
-    (emit_json if as_json else print_fork)(found)
+    emit_json(found) if as_json else print_fork(found)
     return 0
 
 
-def print_fork(found: dict[str, Any]) -> None:
+def print_fork(found: Comparison) -> None:
     """How a variant ended when it was run on from a point, beside how it had ended."""
-    fork, original = found["fork"], found["original"]
-    print_steps(found["steps"])
+    fork, original = found.fork, found.original
+    print_steps(found.steps)
     emit()
     sides = ("status", "loss", "templates", "model", "prompt_tokens", "completion_tokens", "reason")
     table(
         ("", "original", "fork"),
-        [(name.replace("_", " "), _cell(original[name]), _cell(fork[name])) for name in sides],
+        [
+            (name.replace("_", " "), _cell(getattr(original, name)), _cell(getattr(fork, name)))
+            for name in sides
+        ],
     )
     emit()
-    for line in found["changes_of_text"] or ["the same text"]:
+    for line in found.changes_of_text or ["the same text"]:
         emit(line)
     emit()
-    spent = found["spent"]
-    emit(
-        f"{spent['calls']} calls made ({spent['prompt_tokens']} prompt and {spent['completion_tokens']} "
-        f"completion tokens), {spent['answered']} answered from the ledger"
-    )
-    if found["kept"]:
-        emit(f"kept as {fork['id']}: entp list forks, entp show {fork['id']}")
+    print_lines(found.spent.lines())
+    if found.kept:
+        emit(f"kept as {fork.id}: entp list forks, entp show {fork.id}")
 
 
-def _cell(value: Any) -> str:
-    return " -> ".join(value) if isinstance(value, list) else str(value)
+def _cell(value: object) -> str:
+    return " -> ".join(map(str, value)) if isinstance(value, list) else _words(value)
 
 
 COMMANDS = {"replay": replay_command}

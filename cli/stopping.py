@@ -114,7 +114,7 @@ class Stopping:
         work.loop.call_soon_threadsafe(self._drain, work)
 
     def _drain(self, work: _Work) -> None:
-        if in_flight := work.run.gate.in_flight:
+        if in_flight := work.run.admission.in_flight:
             calls = "the call" if in_flight == 1 else f"the {in_flight} calls"
             work.run.progress.say(f"entp: stopping after {calls} in flight; again to leave at once")
         self._draining = work.loop.create_task(_stop_when_quiet(work))
@@ -126,7 +126,7 @@ def finish(run: Run, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _stop_when_quiet(work: _Work) -> None:
-    await work.run.gate.close()
+    await work.run.admission.close()
     # a reply is on its way to the ledger since the step in which it came; cancelling does not take it back
     work.task.cancel()
 

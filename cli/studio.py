@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from ..pipeline.run.run_folder import Run, look_at_run
+from ..pipeline.run.run_folder import Run
+from ..pipeline.run.settings import ModelSettings, Places
+from ..pipeline.stages.order import look_at_run
 from ..records.errors import UsageError
 from .options import KEY_VARIABLE, key_option, read_key, setting_options
 
@@ -27,7 +29,7 @@ from .options import KEY_VARIABLE, key_option, read_key, setting_options
 )
 @click.option("--browser/--no-browser", default=True, help="Open Studio in the browser.")
 @key_option
-@setting_options("model", "base_url")
+@setting_options((ModelSettings, Places), only=("model", "base_url"))
 def studio_command(
     folder: Path | None,
     fusions: tuple[str, ...],
@@ -51,7 +53,8 @@ def studio_command(
         with look_at_run(folder) as run:
             for fusion in fusions:
                 asyncio.run(_replay(run, fusion))
-            model, base_url = model or run.settings.model, base_url or run.settings.base_url
+            model = model or run.settings.of(ModelSettings).model
+            base_url = base_url or run.settings.of(Places).base_url
     given = {"ENTP_MODEL": model, "ENTP_BASE_URL": base_url, KEY_VARIABLE: read_key(key_file)}
     environment = {name: value for name, value in given.items() if value}
     with studio_server(folder, port, environment, browser=browser) as server:

@@ -1,6 +1,6 @@
 """Pool files in, training files out.
 
-pool            `open_pool`, `read_pool`: rows of any known file, and the records that are no rows
+pool            `open_pool`, `read_pool`: rows of any known file, and the records that are not rows
 shapes          the table of shapes: how a record becomes turns, and turns a record
 json_records    records of JSON and JSON Lines files, one at a time
 arrow_records   records of Parquet files and Hugging Face data sets, a few at a time

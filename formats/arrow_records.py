@@ -71,7 +71,7 @@ def _load(path: Path) -> Any:
 
 
 def _unreadable(path: Path, kind: str, error: Exception) -> PoolError:
-    message = f"{path}: is no {kind} that can be read ({type(error).__name__}: {one_line(str(error))})"
+    message = f"{path}: cannot be read as a {kind} ({type(error).__name__}: {one_line(str(error))})"
     return PoolError(message, "write it again, or give another one")
 
 

@@ -1,4 +1,4 @@
-"""Content classes that the paper leaves out of fusion (arXiv 2510.23160, Section G), told by rule.
+"""Content classes that the paper leaves out of fusion (arXiv 2510.23160, Section G), found by rule.
 
 The rules, tried in this order; the first that fits decides:
 
@@ -22,15 +22,17 @@ looks like a program's, or one bar is not enough.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from itertools import islice
 
-ContentClass = Literal["math", "code", "table"]
+from ..records.vocabulary import ContentClass
 
-_FENCE = re.compile(r"^\s*```(?!\s*(?:text|txt|markdown|md|csv|table)\b)", re.MULTILINE | re.IGNORECASE)
+_FENCE = re.compile(r"^[ \t]*```(?!\s*(?:text|txt|markdown|md|csv|table)\b)", re.MULTILINE | re.IGNORECASE)
+# a program's lines are short; the forms below would try every split of a long one
+_LONGEST_LINE = 500
 _PROGRAM_LINE = re.compile(
-    "|".join(
-        rf"(?:^[ \t]*{form})"
-        for form in (
+    r"[ \t]*(?:"
+    + "|".join(
+        (
             r"def \w+\(.*\).*:",
             r"class \w+(?:\(.*\))?:",
             r"from [\w.]+ import ",
@@ -55,11 +57,11 @@ _PROGRAM_LINE = re.compile(
             r"</?(?:html|head|body|div|span|p|ul|li|table|tr|td|form|script|style|title|h[1-6])\b[^\n]*>",
             r"[.#]?[\w-]+[ \t]*\{[ \t]*$",
         )
-    ),
-    re.MULTILINE,
+    )
+    + ")"
 )
 # a list in prose may end its lines in semicolons too: such a line assigns, calls, or is of two words at most
-_PROGRAM_END = re.compile(r"(?:[{}]|(?:=[^\n]*|\w\([^\n]*|^[ \t]*\w+(?: \w+)?);)[ \t]*$", re.MULTILINE)
+_PROGRAM_END = re.compile(r".*(?:[{}]|(?:=.*|\w\(.*);)[ \t]*$|[ \t]*\w+(?: \w+)?;[ \t]*$")
 _ORDER = (
     r"\b(?:write|create|generate|implement|develop|design|construct|build"
     r"|edit|rewrite|debug|fix|optimi[sz]e|convert)\b"
@@ -95,7 +97,7 @@ _EQUATION = re.compile(
     r"|\b[xyz](?:\([xyz]\))?[ ]*=[ ]*[-+(]*\d|\bf\(x\)[ ]*="
     r"|\b\d+[xyz]\b[\u00b2\u00b3^\d]*[ ]*[-+=]|\b[xyz][\u00b2\u00b3^][\d ]*[-+=]"
 )
-_SUM = re.compile(r"\b\d[\d,.]*%?\)?[ ]*(?:[+*/\u00d7\u00f7]|[ ]-[ ]|[ ]x[ ])[ ]*\$?\(?\d[\d,.]*")
+_SUM = re.compile(r"\b\d[\d,.]{0,30}%?\)?[ ]*(?:[+*/\u00d7\u00f7]|[ ]-[ ]|[ ]x[ ])[ ]*\$?\(?\d[\d,.]*")
 # dates, spans of years, 24/7, 9/11, 1/2 and the like are prose
 _DATE = re.compile(r"\b[12]\d{3} ?- ?[12]\d{3}\b|\b\d{1,4}/\d{1,2}(?:/\d{1,4})?\b|\b\d{4}/\d{2,4}\b")
 _MATH_TASK = re.compile(
@@ -131,12 +133,16 @@ def content_class(text: str) -> ContentClass | None:
 
 
 def _is_code(text: str) -> bool:
-    return bool(
-        _FENCE.search(text)
-        or _PROGRAM_TASK.search(text)
-        or len(_PROGRAM_LINE.findall(text)) >= 2
-        or len(_PROGRAM_END.findall(text)) >= 3
-    )
+    if _FENCE.search(text) or _PROGRAM_TASK.search(text):
+        return True
+    lines = [line for line in text.split("\n") if len(line) <= _LONGEST_LINE]
+    return _enough(_PROGRAM_LINE, lines, 2) or _enough(_PROGRAM_END, lines, 3)
+
+
+def _enough(form: re.Pattern[str], lines: list[str], number: int) -> bool:
+    """Whether so many lines have a form; the others are not looked at."""
+    having = (line for line in lines if form.match(line))
+    return sum(1 for _ in islice(having, number)) == number
 
 
 def _is_table(text: str) -> bool:
@@ -163,8 +169,9 @@ def _is_math(text: str) -> bool:
 
 def _asks_for_a_number(text: str) -> bool:
     for asked in _QUESTION_FOR_A_NUMBER.finditer(text):
-        line = text.rfind("\n", 0, asked.start()) + 1
-        given = text[max(line, asked.start() - _BEFORE_A_QUESTION) : asked.end()]
+        earliest = max(0, asked.start() - _BEFORE_A_QUESTION)
+        line = text.rfind("\n", earliest, asked.start()) + 1
+        given = text[line or earliest : asked.end()]
         if len(_NUMBER.findall(given)) >= 2 and _NUMBER.search(given[: asked.start() - asked.end()]):
             return True
     return False

@@ -9,19 +9,18 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ..records.conversation import Conversation, Turn
 from ..records.errors import PoolError
+from ..records.vocabulary import ExportForm
 from .misfit import Misfit, one_line
 from .parquet_export import write_parquet
 from .row_of_record import check_name
 from .shapes import SHAPE_KEYS, SHAPES, check_turns
 from .text_form import to_text
-
-Form: TypeAlias = Literal["messages", "text", "alpaca", "sharegpt"]
 
 _WRITERS: dict[str, Callable[[Conversation], dict[str, Any]]] = {
     "text": lambda turns: {"text": to_text(turns)},
@@ -64,13 +63,15 @@ class WriteReport(NamedTuple):
     refused: tuple[RefusedRow, ...]
 
 
-def write_rows(path: Path, rows: Iterable[ExportRow], *, form: Form, overwrite: bool = False) -> WriteReport:
+def write_rows(
+    path: Path, rows: Iterable[ExportRow], *, form: ExportForm, overwrite: bool = False
+) -> WriteReport:
     """Write a training file: JSON Lines (.jsonl) or Parquet (.parquet) by its ending.
 
     The file appears under its name when it is complete and on disk; until then, and after a failure, whatever
     stood there stays. Metadata is written as it is (to Parquet as columns, see `write_parquet`). A row that
     would not be read back with its id and turns is refused and reported: turns out of order or blank, NUL or
-    half surrogates, an id that is blank or no short line, metadata under a key of a form or that is no JSON.
+    half surrogates, an id that is blank or not a short line, metadata that is not JSON or under a form's key.
     `overwrite` says that the path is the caller's alone: what an export that was killed left beside it goes.
 
     Raises PoolError where the file exists and `overwrite` is not given, for another ending, and where the
@@ -91,7 +92,7 @@ def write_rows(path: Path, rows: Iterable[ExportRow], *, form: Form, overwrite: 
 
 
 def _encoded(
-    rows: Iterable[ExportRow], form: Form, refused: list[RefusedRow]
+    rows: Iterable[ExportRow], form: ExportForm, refused: list[RefusedRow]
 ) -> Iterator[tuple[dict[str, Any], bytes]]:
     """The record of every row that can be written, also as a line of JSON; the others go to `refused`."""
     for row in rows:
@@ -102,7 +103,7 @@ def _encoded(
             refused.append(RefusedRow(row.id, misfit.found, misfit.expected))
 
 
-def _record(row: ExportRow, form: Form) -> dict[str, Any]:
+def _record(row: ExportRow, form: ExportForm) -> dict[str, Any]:
     check_turns(row.turns)
     check_name(row.id, "the id")
     if not row.id.strip():

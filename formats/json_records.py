@@ -2,7 +2,8 @@
 
 No more of a file is held than one record, and none above the limit: the structure of an array is followed in
 blocks of bytes, and each record is then fetched by its place and parsed on its own. So a record that is
-malformed, too long or not UTF-8 harms no other.
+malformed, too long or not UTF-8 harms no other. A streaming parser such as ijson ends at the first of these,
+and holds a value of any length.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def find_array(path: Path) -> int | None:
         mark = stream.read(len(codecs.BOM_UTF8))
         start, first = _next_byte(stream, len(mark) if mark == codecs.BOM_UTF8 else 0)
         if first not in (b"[", b"{"):
-            message = f"{path}: begins with {first!r}, which is no JSON array or object"
+            message = f"{path}: begins with {first!r}, which is not a JSON array or object"
             raise PoolError(message, "give a UTF-8 file with an array of records")
         arrays, end = _outline(stream, start, first)
         more = end is not None and _next_byte(stream, end)[1]
@@ -86,7 +87,7 @@ def find_array(path: Path) -> int | None:
         message = f"{path}: its array ends at byte {end} and text follows"
         raise PoolError(message, "give one array a file, or one record a line (.jsonl)")
     if len(arrays) != 1:
-        found = f"holds {len(arrays)} arrays" if arrays else "holds no array"
+        found = f"contains {len(arrays)} arrays" if arrays else "contains no array"
         message = f"{path}: {found}, expected one array of records"
         raise PoolError(message, "give an array, or an object with one array in it")
     return arrays[0]
@@ -146,7 +147,7 @@ def _marks(stream: BinaryIO, start: int, deepest: int) -> Iterator[tuple[bytes, 
                     yield mark, begin + found.start(), depth
                 depth += mark in b"[{"
             elif found.lastindex is None:
-                # go on as if the string began anew; a backslash at the very end escapes what comes next
+                # go on as if the string began here; a backslash at the very end escapes what comes next
                 unclosed = b'"' if found.end() == len(block) else b'"\\'
 
 

@@ -19,7 +19,7 @@ _KINDS: dict[type, str] = {
 
 
 class Misfit(Exception):
-    """A record that is no row. `found` is short, on one line and without control characters."""
+    """A record that is not a row. `found` is short, on one line and without control characters."""
 
     def __init__(self, found: str, expected: str) -> None:
         self.found = one_line(found)

@@ -61,8 +61,8 @@ class PoolFile:
 def open_pool(path: Path, *, max_row_bytes: int = MAX_ROW_BYTES) -> PoolFile:
     """Find out format and shape of a file, from its ending and its first records.
 
-    Raises PoolError where it cannot be read as a whole: no such file, an empty one, a folder that is no data
-    set, a format or shape that is not known.
+    Raises PoolError where it cannot be read as a whole: no such file, an empty one, a folder that is not a
+    data set, a format or shape that is not known.
     """
     with _failures_named(path):
         format_, records = _format(path, max_row_bytes)
@@ -70,11 +70,11 @@ def open_pool(path: Path, *, max_row_bytes: int = MAX_ROW_BYTES) -> PoolFile:
 
 
 def read_pool(paths: Sequence[Path], *, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | RejectedRow]:
-    """The rows of all files, one at a time, and in their place the records that are no rows.
+    """The rows of all files, one at a time, and in their place the records that are not rows.
 
     All files are opened before the first row is handed out, so that a file that cannot be read at all raises
-    PoolError at once. An id that was there before is rejected; so is a record without an id of its own whose
-    content was there before. Memory holds one record (of Parquet and data sets 64) and the ids and hashes.
+    PoolError at once. A repeated id is rejected; so is a record without an id of its own whose
+    content is repeated. Memory holds one record (of Parquet and data sets 64) and the ids and hashes.
     """
     return _without_repeats(
         chain.from_iterable([open_pool(path, max_row_bytes=max_row_bytes) for path in paths])
@@ -120,7 +120,7 @@ def _format(path: Path, max_row_bytes: int) -> tuple[Format, Callable[[], Iterat
             raise PoolError(message, "name the files in it, or a folder written by save_to_disk")
         return "datasets", partial(read_data_set, path, _COLUMNS, max_row_bytes)
     if not path.is_file():
-        message = f"{path}: {'is no regular file' if path.exists() else 'no such file'}"
+        message = f"{path}: {'is not a regular file' if path.exists() else 'no such file'}"
         raise PoolError(message, "give a file or a data set's folder")
     if not path.stat().st_size:
         message = f"{path}: the file is empty"
@@ -165,7 +165,7 @@ def _unrecognised(path: Path, keys: list[str], unread: Record | None) -> PoolErr
         known = ", ".join(f"{shape.name} ({', '.join(shape.keys)})" for shape in SHAPES)
         message = f"{path}: no recognised shape: its records have the keys {one_line(', '.join(keys))}"
         return PoolError(message, f"known shapes: {known}")
-    message = f"{path}: holds no records"
+    message = f"{path}: contains no records"
     if unread:
         message = f"{path}: none of its records can be read; the first, at {unread.line}: {unread.value}"
     return PoolError(message, "give a file with a JSON object for every row")

@@ -22,7 +22,7 @@ LONGEST_NAME = 200
 
 
 def row_of_record(record: Record, shape: Shape, source: str) -> Row:
-    """The row of a record; Misfit where it is none. `source` is the data set where the record names none."""
+    """The row of a record, else Misfit. `source` is the data set where the record names none."""
     if isinstance(record.value, Misfit):
         raise record.value
     turns = shape.read(record.value)

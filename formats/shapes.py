@@ -50,7 +50,7 @@ class Shape:
 
 
 def check_turns(turns: Conversation) -> None:
-    """Raise Misfit where the turns are no training row: order of roles, blank parts, unusable characters."""
+    """Raise Misfit where the turns are not a training row: wrong order, blank parts, unusable characters."""
     wrong_order = out_of_order(turns)
     if wrong_order:
         raise Misfit(
@@ -146,7 +146,7 @@ def _history(record: Mapping[str, Any]) -> Conversation:
     turns: list[Turn] = []
     for position, pair in enumerate(_field(record, "history", list, "an array"), 1):
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
-            found = f"item {position} of 'history' is no pair of texts"
+            found = f"item {position} of 'history' is not a pair of texts"
             raise Misfit(found, "[question, answer] in every item of 'history'")
         turns.extend(_asked(*pair))
     return tuple(turns)

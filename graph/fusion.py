@@ -12,13 +12,10 @@ from .variant import variant_graph
 FusionGraph = StateGraph[FusionState, FusionSettings, FusionInput, FusionState]
 
 
-def fusion_graph(model: Model, settings: type[FusionSettings] = FusionSettings) -> FusionGraph:
-    """Wire a fusion; one failing variant does not take its siblings along.
-
-    `settings` is the type of the context that a run is given.
-    """
+def fusion_graph(model: Model) -> FusionGraph:
+    """Wire a fusion; one failing variant does not take its siblings along."""
     steps = FusionSteps(model)
-    graph = StateGraph(FusionState, settings, input_schema=FusionInput)
+    graph = StateGraph(FusionState, FusionSettings, input_schema=FusionInput)
     graph.add_node("domain_analysis", steps.domain_analysis)
     graph.add_node("strategy_selection", steps.strategy_selection)
     graph.add_node("merged_corpus_generation", steps.merged_corpus_generation)

@@ -10,7 +10,8 @@ from langgraph.types import Send
 
 from ..nodes.ask import Model
 from ..nodes.domain_analysis import analyse_domains
-from ..nodes.merged_corpus_generation import merge_corpora, turns_of
+from ..nodes.merged_corpus_generation import merge_corpora
+from ..nodes.replies import turns_of
 from ..prompts.strategies import strategies_for
 from ..records.conversation import from_json, to_json
 from ..records.errors import ModelError
@@ -43,13 +44,16 @@ class FusionSteps:
         )
         return {
             "domains": asked.reply.model_dump(exclude={"declined"}),
-            "analysis_calls": [call.model_dump() for call in asked.calls],
+            "calls": [call.model_dump() for call in asked.calls],
         }
 
     async def strategy_selection(self, state: FusionState) -> FusionState:
-        """Take the three strategies of the relationship (SS): a table, no model."""
+        """Take the three strategies of the relationship (SS): a table, no model.
+
+        Whatever follows reads them from the state.
+        """
         chosen = strategies_for(state["domains"]["relationship"])
-        return {"strategies": [strategy.name for strategy in chosen]}
+        return {"strategies": [strategy._asdict() for strategy in chosen]}
 
     async def merged_corpus_generation(
         self, state: FusionState, runtime: Runtime[FusionSettings]
@@ -59,22 +63,24 @@ class FusionSteps:
             from_json(state["left"]),
             from_json(state["right"]),
             state["domains"],
-            [strategy._asdict() for strategy in strategies_for(state["domains"]["relationship"])],
+            state["strategies"],
             self._model,
             temperature=runtime.context.temperature,
         )
         return {
             "drafts": [to_json(turns_of(draft.exchanges)) for draft in asked.reply.variants],
-            "merge_calls": [call.model_dump() for call in asked.calls],
+            "calls": [*state["calls"], *(call.model_dump() for call in asked.calls)],
         }
 
     async def collect(self, state: FusionState, runtime: Runtime[FusionSettings]) -> FusionState:
         """Choose the variant that a progressive fusion carries forward: least loss, ties by the seed."""
-        fused = [outcome for _, outcome in sorted(state["variants"].items()) if outcome["status"] == "fused"]
+        ended = [outcome for _, outcome in sorted(state["variants"].items())]
+        fused = [(outcome["loss"], outcome) for outcome in ended if outcome["loss"] is not None]
         if not fused:
-            return {"carried": -1, "corpus": []}
-        position = least([outcome["loss"] for outcome in fused], runtime.context.seed, state["fusion_id"])
-        return {"carried": fused[position]["variant"], "corpus": fused[position]["turns"]}
+            return {"carried": None, "corpus": []}
+        position = least([loss for loss, _ in fused], runtime.context.seed, state["fusion_id"])
+        _, best = fused[position]
+        return {"carried": best["variant"], "corpus": best["turns"]}
 
 
 def to_variants(state: FusionState) -> list[Send]:
@@ -123,10 +129,10 @@ def failed_outcome(brief: Brief, error: ModelError) -> Outcome:
     """How a variant ends whose operator got no usable answer."""
     return {
         "variant": brief["variant"],
-        "strategy": brief["strategy"],
+        "strategy": brief["strategy"]["name"],
         "status": "failed",
         "turns": [],
-        "loss": 0,
+        "loss": None,
         "attempts": [],
         "reason": f"{type(error).__name__}: {error}",
         "raw": error.raw,

@@ -11,23 +11,15 @@ The model's word stands, unless it is provably wrong; every such override is kep
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from ..nodes.replies import AnswerCheck, CompletenessReport, TermCoverage
 from ..records.conversation import Conversation, last_content, plain_text
+from ..records.vocabulary import Condition
 from .terms import folded_words, stands_in
 
-Condition: TypeAlias = Literal["terms", "question", "context", "answer", "direct_answer", "nothing_to_remove"]
-ORDER: tuple[Condition, ...] = (
-    "terms",
-    "question",
-    "context",
-    "answer",
-    "direct_answer",
-    "nothing_to_remove",
-)
 # what small models write when they mean nothing
 _NOTHING = {"", "none", "nothing", "null", "n/a", "no"}
 
@@ -122,4 +114,4 @@ def _covered(
 
 def _in_order(unmet: Iterable[Condition]) -> list[Condition]:
     found = set(unmet)
-    return [condition for condition in ORDER if condition in found]
+    return [condition for condition in get_args(Condition) if condition in found]

@@ -11,10 +11,16 @@ from pydantic.fields import FieldInfo
 # typing's own TypedDict gives LangGraph Studio no input form on Python 3.11
 from typing_extensions import TypedDict
 
+from ..nodes.templates import CYCLES, templates_of
+from ..records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Cycle
+
 TurnJson: TypeAlias = dict[str, str]
+StrategyJson: TypeAlias = dict[str, str]
+"""The `name` and the `definition` of a strategy."""
 Json: TypeAlias = dict[str, Any]
 
-STEPS_OF_A_VARIANT = 8
+# strategy selection, the variants, collect, a variant's finish, and LangGraph's own last one
+FIXED_STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,20 +28,27 @@ class FusionSettings:
     """What a run decides about every fusion; LangGraph Studio shows it as a form."""
 
     seed: int = field(default=0, metadata={"description": "breaks ties between attempts of equal loss"})
-    budget: int = field(default=3, metadata={"description": "most attempts a cycle, the first included"})
-    temperature: float = field(default=0.2, metadata={"description": "for every operator but the next"})
-    domain_temperature: float = field(default=0.4, metadata={"description": "for domain analysis"})
+    budget: int = field(default=BUDGET, metadata={"description": "most attempts a cycle, the first included"})
+    temperature: float = field(
+        default=TEMPERATURE, metadata={"description": "for every operator but the next"}
+    )
+    domain_temperature: float = field(
+        default=DOMAIN_TEMPERATURE, metadata={"description": "for domain analysis"}
+    )
 
     @property
     def recursion_limit(self) -> int:
-        """Most supersteps of a graph: two for each further attempt of both cycles, and the fixed ones."""
-        return STEPS_OF_A_VARIANT + 4 * self.budget
+        """Supersteps that are enough for a fusion and for each of its variants.
+
+        Two an attempt: a check, and what writes the next attempt or keeps the best.
+        """
+        return len(templates_of("pair")) + FIXED_STEPS + 2 * self.budget * len(CYCLES)
 
 
 class Attempt(TypedDict):
     """One attempt of a cycle: the text it tried and how far that was from meeting the conditions."""
 
-    cycle: Literal[1, 2]
+    cycle: Cycle
     attempt: int
     template: str  # the one that wrote the text
     turns: list[TurnJson]
@@ -45,13 +58,13 @@ class Attempt(TypedDict):
 
 
 class Outcome(TypedDict):
-    """How one variant ended. `turns` is empty and `reason` says why where it failed."""
+    """How one variant ended. Where it failed `turns` is empty, `loss` is None and `reason` says why."""
 
     variant: int
-    strategy: str
+    strategy: str  # its name
     status: Literal["fused", "failed"]
     turns: list[TurnJson]
-    loss: int
+    loss: int | None
     attempts: list[Attempt]
     reason: str
     raw: str
@@ -90,12 +103,11 @@ class FusionState(TypedDict, total=False):
     left: list[TurnJson]
     right: list[TurnJson]
     domains: Json
-    strategies: list[str]
+    strategies: list[StrategyJson]  # one a variant, in order
     drafts: list[list[TurnJson]]
-    analysis_calls: list[Json]
-    merge_calls: list[Json]
+    calls: list[Json]  # its own, before its variants
     variants: Annotated[dict[str, Outcome], merged]
-    carried: int  # the variant that a later fusion takes up; -1 where all failed
+    carried: int | None  # the variant that a later fusion takes up; None where all failed
     corpus: list[TurnJson]  # its text
 
 
@@ -104,7 +116,7 @@ class Brief(TypedDict):
 
     fusion_id: str
     variant: int
-    strategy: str
+    strategy: StrategyJson
     left: list[TurnJson]
     right: list[TurnJson]
     domains: Json
@@ -113,7 +125,7 @@ class Brief(TypedDict):
 class VariantState(TypedDict, total=False):
     """State of one variant: its brief, the current text, and its attempts so far.
 
-    It shares no key but `variants` with the fusion: siblings would write the others at the same time.
+    The fusion takes over no key but `variants`: siblings would write the others at the same time.
     """
 
     brief: Brief
@@ -127,7 +139,8 @@ class VariantState(TypedDict, total=False):
 def calls_of_a_fusion(budget: int) -> tuple[int, int]:
     """The least and the most calls of a fusion with `budget` attempts a cycle, re-asks not counted.
 
-    Two before the variants; in each variant a check per attempt and cycle, and a template before every
+    Those before the variants; in each cycle of a variant a check an attempt, and a template before every
     attempt but the first.
     """
-    return 2 + 3 * 2, 2 + 3 * 2 * (2 * budget - 1)
+    before, cycles = len(templates_of("pair")), VARIANTS * len(CYCLES)
+    return before + cycles, before + cycles * (2 * budget - 1)

@@ -6,56 +6,42 @@ switching of the prompt optimizer can be seen in the drawing.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import get_args
+from collections.abc import Hashable
 
 from langgraph.graph import END, START, StateGraph
 
 from ..nodes.ask import Model
-from ..nodes.revision import RevisionTemplate
-from .optimizer import ACCEPT, EXHAUSTED, REVISION_ROUTES, UPDATE_ROUTES
+from ..nodes.templates import by_figure, check_of, writers_of
+from ..records.vocabulary import Cycle
+from .optimizer import ACCEPT, EXHAUSTED, routes
 from .state import FusionSettings, VariantState
-from .variant_steps import VariantSteps, after_answer_check, after_completeness
+from .variant_steps import Step, VariantSteps, optimizer_edge
 
 VariantGraph = StateGraph[VariantState, FusionSettings, VariantState, VariantState]
 
 
-def variant_graph(model: Model, settings: type[FusionSettings] = FusionSettings) -> VariantGraph:
-    """Wire the steps of one variant; `settings` is the type of the context that a run is given."""
+def variant_graph(model: Model) -> VariantGraph:
+    """Wire the steps of one variant."""
     steps = VariantSteps(model)
-    graph = StateGraph(VariantState, settings)
-    graph.add_edge(START, "information_completeness")
-
-    graph.add_node("information_completeness", steps.information_completeness)
-    revisions: tuple[RevisionTemplate, ...] = get_args(RevisionTemplate)
-    for template in revisions:
-        graph.add_node(template, steps.revision(template))
-        graph.add_edge(template, "information_completeness")
-    graph.add_node("keep_best_merge", steps.keep_best_merge)
-    graph.add_conditional_edges(
-        "information_completeness",
-        after_completeness,
-        _ends(REVISION_ROUTES, accept="final_answer_check", exhausted="keep_best_merge"),
-    )
-    graph.add_edge("keep_best_merge", "final_answer_check")
-
-    graph.add_node("final_answer_check", steps.final_answer_check)
-    graph.add_node("missing_answer", steps.missing_answer)
-    graph.add_node("redundant", steps.redundant)
-    graph.add_node("keep_best_answer", steps.keep_best_answer)
+    graph = StateGraph(VariantState, FusionSettings)
+    graph.add_edge(START, check_of(1).name)
+    _add_cycle(graph, 1, steps, steps.information_completeness, best="keep_best_merge", then=check_of(2).name)
+    _add_cycle(graph, 2, steps, steps.final_answer_check, best="keep_best_answer", then="finish")
     graph.add_node("finish", steps.finish)
-    graph.add_conditional_edges(
-        "final_answer_check",
-        after_answer_check,
-        _ends(UPDATE_ROUTES, accept="finish", exhausted="keep_best_answer"),
-    )
-    graph.add_edge("missing_answer", "final_answer_check")
-    graph.add_edge("redundant", "final_answer_check")
-    graph.add_edge("keep_best_answer", "finish")
     graph.add_edge("finish", END)
     return graph
 
 
-def _ends(routes: Mapping[str, str], *, accept: str, exhausted: str) -> dict[Hashable, str]:
-    """Where each route of the prompt optimizer leads."""
-    return dict([*routes.items(), (ACCEPT, accept), (EXHAUSTED, exhausted)])
+def _add_cycle(
+    graph: VariantGraph, cycle: Cycle, steps: VariantSteps, judge: Step, *, best: str, then: str
+) -> None:
+    """Judge, write again by the template of the route, judge again; once that is over, go on to `then`."""
+    check = check_of(cycle).name
+    graph.add_node(check, judge)
+    for template in by_figure(writers_of(cycle)):
+        graph.add_node(template.name, steps.revision(template))
+        graph.add_edge(template.name, check)
+    graph.add_node(best, steps.keep_best(cycle))
+    graph.add_edge(best, then)
+    ends = [*routes(cycle).items(), (ACCEPT, then), (EXHAUSTED, best)]
+    graph.add_conditional_edges(check, optimizer_edge(cycle), dict[Hashable, str](ends))

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from langgraph.runtime import Runtime
 
 from ..nodes.ask import Model
 from ..nodes.final_answer_check import check_final_answer
-from ..nodes.final_answer_update import give_missing_answer, remove_redundancy
 from ..nodes.information_completeness import detect_completeness
 from ..nodes.replies import AnswerCheck, CompletenessReport, DomainReport
-from ..nodes.revision import RevisionFacts, RevisionTemplate, revise
-from ..prompts.strategies import strategies_for
+from ..nodes.revision import RevisionFacts, UpdateFacts, revise
+from ..nodes.templates import CYCLES, Writer
 from ..records.calls import CallTrace
-from ..records.conversation import Conversation, from_json, to_json, with_last_answer
+from ..records.conversation import from_json, to_json
+from ..records.vocabulary import Cycle
 from .loss import SymbolicLoss, answer_loss, merge_loss
-from .optimizer import least, next_revision, next_update
+from .optimizer import least, next_route
 from .state import Attempt, FusionSettings, Json, VariantState
-
-# the node that judges an attempt, by cycle
-CHECKS: dict[int, str] = {1: "information_completeness", 2: "final_answer_check"}
 
 
 class Step(Protocol):
@@ -55,25 +53,33 @@ class VariantSteps:
         loss = merge_loss(asked.reply, turns, left_terms, right_terms)
         return _attempted(state, 1, asked.reply.model_dump(), loss, asked.calls)
 
-    def revision(self, template: RevisionTemplate) -> Step:
-        """The step of one revision template."""
+    def revision(self, template: Writer) -> Step:
+        """The step of a template that writes the next attempt of its cycle."""
 
         async def step(state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
             revised = await revise(
                 template,
-                _facts(state),
+                _merge_facts(state) if template.place == 1 else _answer_facts(state),
                 self._model,
                 temperature=runtime.context.temperature,
-                attempt=len(attempts_of(state, 1)) + 1,
+                attempt=len(attempts_of(state, template.place)) + 1,
             )
-            return _written(template, revised.turns, revised.calls)
+            return {
+                "turns": to_json(revised.turns),
+                "template": template.name,
+                "calls": [call.model_dump() for call in revised.calls],
+            }
 
         return step
 
-    async def keep_best_merge(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
-        """The budget of Cycle 1 is spent: go on with the attempt of least loss."""
-        best = best_attempt(state, 1, runtime.context.seed)
-        return {"turns": best["turns"], "template": best["template"]}
+    def keep_best(self, cycle: Cycle) -> Step:
+        """The step that goes on with the attempt of least loss, the budget of a cycle being spent."""
+
+        async def step(state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
+            best = best_attempt(state, cycle, runtime.context.seed)
+            return {"turns": best["turns"], "template": best["template"]}
+
+        return step
 
     async def final_answer_check(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
         """Cycle 2: judge the last answer of the current text and add the attempt with its loss."""
@@ -84,44 +90,15 @@ class VariantSteps:
         )
         return _attempted(state, 2, asked.reply.model_dump(), answer_loss(asked.reply, turns), asked.calls)
 
-    async def missing_answer(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
-        """Give the direct answer that is missing; the user part is frozen."""
-        turns = from_json(state["turns"])
-        asked = await give_missing_answer(
-            turns,
-            self._model,
-            temperature=runtime.context.temperature,
-            attempt=len(attempts_of(state, 2)) + 1,
-        )
-        return _written("missing_answer", with_last_answer(turns, asked.reply.answer), asked.calls)
-
-    async def redundant(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
-        """Leave out of the answer what does not belong there; the user part is frozen."""
-        turns = from_json(state["turns"])
-        check = AnswerCheck.model_validate(state["attempts"][-1]["report"])
-        asked = await remove_redundancy(
-            turns,
-            check.direct_answer or "",
-            check.information_to_remove or "",
-            self._model,
-            temperature=runtime.context.temperature,
-            attempt=len(attempts_of(state, 2)) + 1,
-        )
-        return _written("redundant", with_last_answer(turns, asked.reply.answer), asked.calls)
-
-    async def keep_best_answer(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
-        """The budget of Cycle 2 is spent: go on with the attempt of least loss."""
-        return {"turns": best_attempt(state, 2, runtime.context.seed)["turns"]}
-
     async def finish(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
         """Hand the variant over, with the loss that is left and every attempt made."""
         seed = runtime.context.seed
-        left_over = sum(len(best_attempt(state, cycle, seed)["loss"]["unmet"]) for cycle in (1, 2))
+        left_over = sum(len(best_attempt(state, cycle, seed)["loss"]["unmet"]) for cycle in CYCLES)
         return {
             "variants": {
                 str(state["brief"]["variant"]): {
                     "variant": state["brief"]["variant"],
-                    "strategy": state["brief"]["strategy"],
+                    "strategy": state["brief"]["strategy"]["name"],
                     "status": "fused",
                     "turns": state["turns"],
                     "loss": left_over,
@@ -133,16 +110,14 @@ class VariantSteps:
         }
 
 
-def after_completeness(state: VariantState, runtime: Runtime[FusionSettings]) -> str:
-    """The prompt optimizer as the edge that leaves Cycle 1's check."""
-    made = attempts_of(state, 1)
-    return next_revision(made[-1]["loss"]["unmet"], len(made), runtime.context.budget)
+def optimizer_edge(cycle: Cycle) -> Callable[[VariantState, Runtime[FusionSettings]], str]:
+    """The prompt optimizer as the edge that leaves the check of a cycle."""
 
+    def edge(state: VariantState, runtime: Runtime[FusionSettings]) -> str:
+        made = attempts_of(state, cycle)
+        return next_route(cycle, made[-1]["loss"]["unmet"], len(made), runtime.context.budget)
 
-def after_answer_check(state: VariantState, runtime: Runtime[FusionSettings]) -> str:
-    """The prompt optimizer as the edge that leaves Cycle 2's check."""
-    made = attempts_of(state, 2)
-    return next_update(made[-1]["loss"]["unmet"], len(made), runtime.context.budget)
+    return edge
 
 
 def attempts_of(state: VariantState, cycle: int) -> list[Attempt]:
@@ -163,7 +138,7 @@ def best_of(made: list[Attempt], seed: int, fusion_id: str, variant: int, cycle:
 
 
 def _attempted(
-    state: VariantState, cycle: Literal[1, 2], report: Json, loss: SymbolicLoss, calls: list[CallTrace]
+    state: VariantState, cycle: Cycle, report: Json, loss: SymbolicLoss, calls: list[CallTrace]
 ) -> VariantState:
     attempt: Attempt = {
         "cycle": cycle,
@@ -177,26 +152,17 @@ def _attempted(
     return {"attempts": [*state.get("attempts", []), attempt], "calls": []}
 
 
-def _written(template: str, turns: Conversation, calls: list[CallTrace]) -> VariantState:
-    return {
-        "turns": to_json(turns),
-        "template": template,
-        "calls": [call.model_dump() for call in calls],
-    }
-
-
-def _facts(state: VariantState) -> RevisionFacts:
+def _merge_facts(state: VariantState) -> RevisionFacts:
     last = attempts_of(state, 1)[-1]
     report = CompletenessReport.model_validate(last["report"])
     loss = SymbolicLoss.model_validate(last["loss"])
     domains: dict[str, Any] = state["brief"]["domains"]
-    strategy = strategies_for(domains["relationship"])[state["brief"]["variant"]]
     return RevisionFacts(
         variant=from_json(state["turns"]),
         left=from_json(state["brief"]["left"]),
         right=from_json(state["brief"]["right"]),
         domains=domains,
-        strategy=strategy._asdict(),
+        strategy=state["brief"]["strategy"],
         included_terms=loss.included_terms,
         missing_terms=loss.missing_terms,
         matching_rules={side: domains[side]["matching_rule"] for side in ("left", "right")},
@@ -204,4 +170,13 @@ def _facts(state: VariantState) -> RevisionFacts:
         context_present=report.question.context_contain,
         context_missing=report.question.context_missing,
         answer_fault=report.answer.explanation,
+    )
+
+
+def _answer_facts(state: VariantState) -> UpdateFacts:
+    check = AnswerCheck.model_validate(attempts_of(state, 2)[-1]["report"])
+    return UpdateFacts(
+        variant=from_json(state["turns"]),
+        direct_answer=check.direct_answer or "",
+        information_to_remove=check.information_to_remove or "",
     )

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from ..prompts.inputs import TemplateInput
-from ..prompts.render import Profile, Prompt, render
+from ..prompts.render import Prompt, render
 from ..records.calls import CallTrace, ChatReply, ChatRequest, call_key
 from ..records.conversation import Conversation, Turn
 from ..records.errors import Declined, ReplyUnusable
-from ..records.rows import canonical_json
+from ..records.vocabulary import TEMPERATURE, Profile
 from .replies import Reply
 from .schema import ReplyLimits, reply_schema
+from .templates import template_named
 
-# the paper's temperature for everything but domain analysis (Section C.3)
-TEMPERATURE = 0.2
+# a re-ask goes on with what was wrong; after them an operator may begin again, `Model.max_beginnings` in all
 MAX_REASKS = 2
-# reply modes in which the server does not see the schema
-UNBOUND = ("json_object", "plain")
-# far above any attempt number of a cycle
-NEXT_TRY = 1000
+# a reply's tokens besides what it repeats of its data, and the most that it may have
+FIXED_TOKENS, LONGEST_REPLY = 2_048, 16_384
+# fewer than English text has, so that the bound is generous
+CHARACTERS_A_TOKEN = 3
 
 R = TypeVar("R", bound=Reply)
 
@@ -45,8 +46,12 @@ class Model:
 
     chat: ChatModel
     profile: Profile = "full"
-    tries: int = 1
-    """How often an operator may begin anew after all its re-asks; more than once on request only."""
+    max_beginnings: int = 1
+    """How often an operator may begin, each time with all its re-asks; more than once on request only."""
+
+    def begun(self, beginnings: int) -> Model:
+        """The same model, whose operators may begin so often."""
+        return replace(self, max_beginnings=beginnings)
 
     @property
     def limits(self) -> ReplyLimits | None:
@@ -70,33 +75,29 @@ async def ask(
     temperature: float = TEMPERATURE,
     attempt: int = 1,
 ) -> Asked[R]:
-    """Ask until the reply fits its type, at most MAX_REASKS times more than once.
+    """Ask until the reply fits its type: with MAX_REASKS re-asks, and from the beginning as often as allowed.
 
     `attempt` is the attempt of a cycle that asks. Raises Declined when the model declines and ReplyUnusable,
     with the last raw text, when no reply fits.
     """
-    for begun in range(1, model.tries + 1):
+    for begun in range(1, model.max_beginnings + 1):
         try:
-            # another attempt number makes another call: the ledger would only repeat what failed
-            number = attempt + (begun - 1) * NEXT_TRY
-            return await _ask_until_it_fits(model, given, reply, temperature, number)
+            return await _ask_until_it_fits(model, given, reply, temperature, attempt, begun)
         except (ReplyUnusable, Declined):
-            if begun == model.tries:
+            if begun == model.max_beginnings:
                 raise
-    message = f"tries is {model.tries}, expected 1 or more"
+    message = f"max_beginnings is {model.max_beginnings}, expected 1 or more"
     raise ValueError(message)
 
 
 async def _ask_until_it_fits(
-    model: Model, given: TemplateInput, reply: type[R], temperature: float, attempt: int
+    model: Model, given: TemplateInput, reply: type[R], temperature: float, attempt: int, begun: int
 ) -> Asked[R]:
     prompt = render(given, model.profile)
     messages = prompt.messages
-    if model.chat.identity.get("reply_mode") in UNBOUND:
-        messages = with_schema(messages, reply_schema(reply, model.limits))
     calls: list[CallTrace] = []
     for _ in range(MAX_REASKS + 1):
-        request = _request(model, prompt, messages, reply, temperature, attempt)
+        request = _request(model, prompt, messages, reply, temperature, attempt, begun)
         answer = await model.chat.complete(request)
         calls.append(_trace(model, request, answer))
         try:
@@ -109,7 +110,13 @@ async def _ask_until_it_fits(
 
 
 def _request(
-    model: Model, prompt: Prompt, messages: Conversation, reply: type[Reply], temperature: float, attempt: int
+    model: Model,
+    prompt: Prompt,
+    messages: Conversation,
+    reply: type[Reply],
+    temperature: float,
+    attempt: int,
+    begun: int,
 ) -> ChatRequest:
     return ChatRequest(
         operator=prompt.template,
@@ -118,16 +125,18 @@ def _request(
         temperature=temperature,
         reply_schema=reply_schema(reply, model.limits),
         attempt=attempt,
+        max_tokens=most_tokens(prompt),
+        # makes another call of it: the ledger would only repeat what failed
+        begun=begun,
     )
 
 
-def with_schema(messages: Conversation, schema: dict[str, Any]) -> Conversation:
-    """The messages with the schema of the reply at the end of the system turn."""
-    system, *others = messages
-    told = (
-        f"{system.content}\n\nThe reply is one JSON object under this JSON schema:\n{canonical_json(schema)}"
+def most_tokens(prompt: Prompt) -> int:
+    """The bound of a reply: a fixed part, and what it may repeat of the prompt's data."""
+    repeated = math.ceil(
+        template_named(prompt.template).repeats * prompt.data_characters / CHARACTERS_A_TOKEN
     )
-    return (Turn(role="system", content=told), *others)
+    return min(LONGEST_REPLY, FIXED_TOKENS + repeated)
 
 
 def _trace(model: Model, request: ChatRequest, answer: ChatReply) -> CallTrace:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from ..prompts.inputs import DomainAnalysisInput
 from ..records.conversation import Conversation
+from ..records.vocabulary import DOMAIN_TEMPERATURE
 from .ask import Asked, Model, ask
 from .replies import DomainReport
 
-# Section C.3: warmer than the other operators, so that terms and bridges are found freely
-TEMPERATURE = 0.4
-
 
 async def analyse_domains(
-    left: Conversation, right: Conversation, model: Model, *, temperature: float = TEMPERATURE
+    left: Conversation, right: Conversation, model: Model, *, temperature: float = DOMAIN_TEMPERATURE
 ) -> Asked[DomainReport]:
     """Name each corpus's domain, key terms and matching rule, and the relationship between the two."""
     return await ask(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..prompts.inputs import FinalAnswerCheckInput
 from ..records.conversation import Conversation
-from .ask import TEMPERATURE, Asked, Model, ask
+from ..records.vocabulary import TEMPERATURE
+from .ask import Asked, Model, ask
 from .replies import AnswerCheck
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..prompts.inputs import InformationCompletenessInput
 from ..records.conversation import Conversation
-from .ask import TEMPERATURE, Asked, Model, ask
+from ..records.vocabulary import TEMPERATURE
+from .ask import Asked, Model, ask
 from .replies import CompletenessReport
 
 

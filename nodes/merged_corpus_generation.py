@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..prompts.inputs import MergedCorpusInput
-from ..records.conversation import Conversation, Turn
-from .ask import TEMPERATURE, Asked, Model, ask
-from .replies import Exchange, MergedCorpora
+from ..records.conversation import Conversation
+from ..records.vocabulary import TEMPERATURE
+from .ask import Asked, Model, ask
+from .replies import MergedCorpora
 
 
 async def merge_corpora(
@@ -26,15 +27,3 @@ async def merge_corpora(
     """
     given = MergedCorpusInput(left=left, right=right, domains=domains, strategies=strategies)
     return await ask(model, given, MergedCorpora, temperature=temperature)
-
-
-def turns_of(exchanges: Sequence[Exchange]) -> Conversation:
-    """The turns of a variant, user and assistant by turns."""
-    return tuple(
-        turn
-        for exchange in exchanges
-        for turn in (
-            Turn(role="user", content=exchange.user),
-            Turn(role="assistant", content=exchange.assistant),
-        )
-    )

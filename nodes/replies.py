@@ -6,9 +6,14 @@ The generous limits here only keep a runaway reply out; `schema.py` tightens the
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ..records.conversation import Conversation, Turn, with_last_answer
+from ..records.vocabulary import VARIANTS, Relationship
 
 # most characters of each kind of text
 TEXT, SENTENCE, PHRASE = 40_000, 2_000, 300
@@ -18,7 +23,6 @@ Sentence: TypeAlias = Annotated[str, StringConstraints(max_length=SENTENCE)]
 Phrase: TypeAlias = Annotated[str, StringConstraints(max_length=PHRASE)]
 Phrases: TypeAlias = Annotated[list[Phrase], Field(max_length=80)]
 Overall: TypeAlias = Annotated[int, Field(ge=1, le=10)]
-Relationship: TypeAlias = Literal["same-domain", "related-domain", "unrelated-domain"]
 
 
 class Part(BaseModel):
@@ -31,6 +35,14 @@ class Reply(Part):
     """A whole reply. `declined` is the reason why the model will not answer, or None."""
 
     declined: Phrase | None = None
+
+
+class Rewrite(Reply, ABC):
+    """A reply that writes a variant again, as a whole or in part."""
+
+    @abstractmethod
+    def applied_to(self, variant: Conversation) -> Conversation:
+        """The variant as it reads with this reply."""
 
 
 class Rating(Reply):
@@ -76,10 +88,14 @@ class Exchange(Part):
     assistant: Text
 
 
-class MergedVariant(Reply):
+class MergedVariant(Rewrite):
     """One merged conversation; roles are in order by construction (Fig. 12, 16-23)."""
 
     exchanges: Annotated[list[Exchange], Field(min_length=1, max_length=12)]
+
+    def applied_to(self, variant: Conversation) -> Conversation:
+        """A variant of its own."""
+        return turns_of(self.exchanges)
 
 
 class VariantDraft(Part):
@@ -91,7 +107,7 @@ class VariantDraft(Part):
 class MergedCorpora(Reply):
     """The three variants of a fusion, in the order of the strategies asked for (Fig. 12)."""
 
-    variants: Annotated[list[VariantDraft], Field(min_length=3, max_length=3)]
+    variants: Annotated[list[VariantDraft], Field(min_length=VARIANTS, max_length=VARIANTS)]
 
 
 class TermCoverage(Part):
@@ -135,7 +151,23 @@ class AnswerCheck(Reply):
     information_to_remove: Sentence | None
 
 
-class Answer(Reply):
+class Answer(Rewrite):
     """A new last assistant part; everything before it is frozen (Fig. 14, 15 and 24)."""
 
     answer: Text
+
+    def applied_to(self, variant: Conversation) -> Conversation:
+        """The variant with this as its last assistant part."""
+        return with_last_answer(variant, self.answer)
+
+
+def turns_of(exchanges: Sequence[Exchange]) -> Conversation:
+    """The turns of a conversation, user and assistant by turns."""
+    return tuple(
+        turn
+        for exchange in exchanges
+        for turn in (
+            Turn(role="user", content=exchange.user),
+            Turn(role="assistant", content=exchange.assistant),
+        )
+    )

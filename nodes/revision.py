@@ -1,45 +1,23 @@
-"""Revision (Cycle 1): the nine templates that the prompt optimizer switches between (Fig. 16-24)."""
+"""Revision: a variant written again by the template that the prompt optimizer has chosen (Fig. 14-24).
+
+In Cycle 1 nine templates revise the merge; in Cycle 2 two update the last answer (FAU) and nothing else.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from ..prompts import inputs
 from ..records.calls import CallTrace
-from ..records.conversation import Conversation, with_last_answer
-from .ask import TEMPERATURE, Model, ask
-from .merged_corpus_generation import turns_of
-from .replies import Answer, MergedVariant
-
-RevisionTemplate: TypeAlias = Literal[
-    "terms",
-    "terms_answer",
-    "terms_context",
-    "terms_context_answer",
-    "terms_question",
-    "question",
-    "context",
-    "context_answer",
-    "answer",
-]
-
-INPUTS: dict[RevisionTemplate, type[inputs.TemplateInput]] = {
-    "terms": inputs.TermsInput,
-    "terms_answer": inputs.TermsAnswerInput,
-    "terms_context": inputs.TermsContextInput,
-    "terms_context_answer": inputs.TermsContextAnswerInput,
-    "terms_question": inputs.TermsQuestionInput,
-    "question": inputs.QuestionInput,
-    "context": inputs.ContextInput,
-    "context_answer": inputs.ContextAnswerInput,
-    "answer": inputs.AnswerInput,
-}
+from ..records.conversation import Conversation
+from ..records.vocabulary import TEMPERATURE
+from .ask import Model, ask
+from .templates import Writer
 
 
 @dataclass(frozen=True, slots=True)
 class RevisionFacts:
-    """All that any revision template may be given; each takes the fields that it has placeholders for."""
+    """All that a template of Cycle 1 may be given; each takes the fields that it has placeholders for."""
 
     variant: Conversation
     left: Conversation
@@ -56,6 +34,15 @@ class RevisionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateFacts:
+    """Likewise for Cycle 2, where only the last answer is written again."""
+
+    variant: Conversation
+    direct_answer: str
+    information_to_remove: str
+
+
+@dataclass(frozen=True, slots=True)
 class Revised:
     """The revised variant and the calls that it took."""
 
@@ -64,18 +51,14 @@ class Revised:
 
 
 async def revise(
-    template: RevisionTemplate,
-    facts: RevisionFacts,
+    template: Writer,
+    facts: RevisionFacts | UpdateFacts,
     model: Model,
     *,
     temperature: float = TEMPERATURE,
     attempt: int = 1,
 ) -> Revised:
-    """Write the variant anew by one template; `answer` gives only an answer, so the user part is frozen."""
-    kind = INPUTS[template]
-    given = kind(**{field.name: getattr(facts, field.name) for field in fields(kind)})
-    if template == "answer":
-        answered = await ask(model, given, Answer, temperature=temperature, attempt=attempt)
-        return Revised(with_last_answer(facts.variant, answered.reply.answer), answered.calls)
-    merged = await ask(model, given, MergedVariant, temperature=temperature, attempt=attempt)
-    return Revised(turns_of(merged.reply.exchanges), merged.calls)
+    """Write the variant again by one template, which is given the facts that it has placeholders for."""
+    given = template.given(**{field.name: getattr(facts, field.name) for field in fields(template.given)})
+    asked = await ask(model, given, template.reply, temperature=temperature, attempt=attempt)
+    return Revised(asked.reply.applied_to(facts.variant), asked.calls)

@@ -145,7 +145,7 @@ class TermsContextAnswerInput(TemplateInput):
 
 @dataclass(frozen=True, slots=True)
 class TermsQuestionInput(TemplateInput):
-    """Key terms and a well-formed question are missing: the raw pair, to be merged anew."""
+    """Key terms and a well-formed question are missing: the raw pair, to be merged again."""
 
     template: ClassVar[str] = "terms_question"
     left: Conversation
@@ -156,7 +156,7 @@ class TermsQuestionInput(TemplateInput):
 
 @dataclass(frozen=True, slots=True)
 class QuestionInput(TemplateInput):
-    """A well-formed question is missing: the raw pair, to be merged anew."""
+    """A well-formed question is missing: the raw pair, to be merged again."""
 
     template: ClassVar[str] = "question"
     left: Conversation

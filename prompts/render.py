@@ -6,14 +6,15 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from string import Template
-from typing import Literal, TypeAlias
 
 from ..records.conversation import Conversation, Turn
-from ..records.rows import tagged_hash
+from ..records.hashing import tagged_hash
+from ..records.vocabulary import Profile
 from .data_line import data_line
 from .inputs import TemplateInput
 
-Profile: TypeAlias = Literal["full", "compact"]
+SYSTEM = "system"
+"""The text that every template of a profile is sent with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Prompt:
     template: str
     template_hash: str
     messages: Conversation
+    data_characters: int
+    """How long the inserted data are, as they stand in the prompt."""
 
 
 def render(given: TemplateInput, profile: Profile) -> Prompt:
@@ -31,7 +34,7 @@ def render(given: TemplateInput, profile: Profile) -> Prompt:
     Both texts are used byte for byte. Raises ValueError where the template's placeholders are not exactly
     the fields of `given`.
     """
-    system, user = _text(profile, "system"), _text(profile, given.template)
+    system, user = _text(profile, SYSTEM), _text(profile, given.template)
     template = Template(user)
     values = {field.name: data_line(getattr(given, field.name)) for field in fields(given)}
     if set(template.get_identifiers()) != values.keys():
@@ -42,12 +45,21 @@ def render(given: TemplateInput, profile: Profile) -> Prompt:
         raise ValueError(message)
     return Prompt(
         template=given.template,
-        template_hash=tagged_hash("template", [system, user]),
+        template_hash=current_hashes(profile)[given.template],
         messages=(
             Turn(role="system", content=system),
             Turn(role="user", content=template.substitute(values)),
         ),
+        data_characters=sum(map(len, values.values())),
     )
+
+
+@cache
+def current_hashes(profile: Profile) -> dict[str, str]:
+    """The hash that `render` gives each template of a profile, by name: of the system text and its own."""
+    system = _text(profile, SYSTEM)
+    names = (name for name in _names(profile) if name != SYSTEM)
+    return {name: tagged_hash("template", [system, _text(profile, name)]) for name in names}
 
 
 @cache
@@ -60,12 +72,6 @@ def _text(profile: Profile, name: str) -> str:
 def template_hashes(profile: Profile) -> dict[str, str]:
     """The hash of each text of a profile, by name, the system turn among them."""
     return {name: tagged_hash("text", _text(profile, name)) for name in _names(profile)}
-
-
-@cache
-def templates_hash(profile: Profile) -> str:
-    """One hash of all texts of a profile: what a fusion depends on."""
-    return tagged_hash("templates", [_text(profile, name) for name in _names(profile)])
 
 
 def _names(profile: Profile) -> list[str]:

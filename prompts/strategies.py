@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-Relationship: TypeAlias = Literal["same-domain", "related-domain", "unrelated-domain"]
+from ..records.vocabulary import Relationship
 
 
 class Strategy(NamedTuple):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tenacity import (
@@ -18,7 +17,7 @@ from tenacity import (
 )
 
 from ..records.calls import ChatReply, ChatRequest, Usage
-from ..records.conversation import to_json
+from ..records.conversation import Conversation, Turn, to_json
 from ..records.errors import (
     AccessRefused,
     ModelError,
@@ -27,18 +26,17 @@ from ..records.errors import (
     ServerUnavailable,
     UsageError,
 )
+from ..records.hashing import canonical_json
+from ..records.vocabulary import ReplyMode
+from .admission import LONGEST_PAUSE_S, Admission, Answered, Failed, Need
 from .connection import Connection, connect, listen
 from .failures import Server, body_of, read_failure, safe_cause
-from .gate import Gate
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
-ReplyMode: TypeAlias = Literal["json_schema", "json_object", "plain"]
-
 _OPENAI_URL = "https://api.openai.com/v1"
 _LIST_TIMEOUT_S = 30.0
-_LONGEST_ASKED_WAIT_S = 300.0
 _BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
 _NAMES_SHOWN = 8
 _GIVE_UP_AFTER = 10
@@ -56,12 +54,12 @@ class OpenAIChat:
     """A chat model behind an OpenAI-compatible server.
 
     `base_url` None is OpenAI's own server. `reply_mode` is how JSON is asked for: `json_schema` binds the
-    reply to the request's schema, `json_object` to any JSON object, `plain` to nothing; it may be changed
-    before the first call that is to be kept. `max_tokens` bounds a reply. `timeout_s` bounds one try, from
-    sending to the last byte. At most `concurrency` requests are in flight at a time. A request that found the
-    server unavailable is sent up to `retries` times more, after a growing wait or the one that the server
-    asks for; `sleep` is what waits. `gate` may be closed to let no more of them start;
-    an error that stops the run closes it, and is raised when the others in flight have ended.
+    reply to the request's schema, `json_object` to any JSON object, `plain` to nothing; in these two the
+    system turn says the schema in words. `max_tokens` bounds every reply; without it the request's own bound
+    does. `timeout_s` bounds one try, from sending to the last byte. A request that found the server
+    unavailable is sent up to `retries` times more, after a growing wait or the one that the server asks for;
+    `sleep` is what waits. Every try passes `admission`, by default one of its own; an error that stops the
+    run closes one that is given, and is raised when the others in flight have ended.
 
     No environment variable has any effect. One event loop at a time: call `aclose` before its end.
     """
@@ -75,18 +73,17 @@ class OpenAIChat:
         reply_mode: ReplyMode = "json_schema",
         max_tokens: int | None = None,
         timeout_s: float = 600,
-        concurrency: int = 32,
         retries: int = 5,
-        gate: Gate | None = None,
+        admission: Admission | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._server = Server(_checked_url(base_url or _OPENAI_URL), model, _checked_key(api_key))
-        self.reply_mode: ReplyMode = reply_mode
+        self._reply_mode: ReplyMode = reply_mode
         self._max_tokens = max_tokens
         self._timeout_s = timeout_s
-        self._concurrency = concurrency
         self._retries = retries
-        self._gate = gate
+        self._admission = admission or Admission(sleep=sleep)
+        self._shared = admission is not None
         self._sleep = sleep
         self._connection: Connection | None = None
         self._failed_in_a_row = 0
@@ -97,7 +94,7 @@ class OpenAIChat:
         return {
             "model": self._server.model,
             "max_tokens": self._max_tokens,
-            "reply_mode": self.reply_mode,
+            "reply_mode": self._reply_mode,
         }
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -119,9 +116,9 @@ class OpenAIChat:
             if isinstance(error, ServerUnavailable):
                 self._failed_in_a_row += 1
                 error.stops_run |= self._failed_in_a_row >= _GIVE_UP_AFTER
-            if error.stops_run and self._gate:
-                # whoever hears of it cancels what runs beside it, and those replies are being paid for
-                await self._gate.close()
+            if error.stops_run and self._shared:
+                # whoever catches it cancels what runs beside it, and those replies are being paid for
+                await self._admission.close()
             raise
         self._failed_in_a_row = 0
         return reply
@@ -151,27 +148,46 @@ class OpenAIChat:
         import openai
         from langsmith import tracing_context
 
-        connection = self._opened()
-        async with connection.slots, self._gate.request() if self._gate else nullcontext():
+        async with self._admission.request(self._need(request)) as lease:
             answers = listen()
             started = time.monotonic()
             try:
                 with tracing_context(enabled=False):
                     async with asyncio.timeout(self._timeout_s):
-                        message = await connection.model.ainvoke(
-                            to_json(request.messages),
+                        message = await self._opened().model.ainvoke(
+                            to_json(self._messages(request)),
                             # without the callbacks of a graph around it, which may send texts elsewhere
                             {"callbacks": []},
                             temperature=request.temperature,
                             extra_body=self._body(request),
                         )
-                return _read_reply(message, time.monotonic() - started)
+                reply = _read_reply(message, time.monotonic() - started)
+                lease.release(Answered(reply.usage))
+                return reply
             except (openai.OpenAIError, OSError, *_MALFORMED) as error:
                 failed = error
-        failure = read_failure(failed, self._server, body_of(answers))
+            failure = read_failure(failed, self._server, body_of(answers))
+            lease.release(Failed(getattr(failure, "retry_after_s", None)))
         if isinstance(failure, ModelMissing):
             failure.remedy = await self._offer_if_known()
         raise failure from safe_cause(failed, self._server)
+
+    def _need(self, request: ChatRequest) -> Need:
+        characters = sum(len(turn.content) for turn in request.messages)
+        return Need(request.operator, characters, self._bound(request))
+
+    def _bound(self, request: ChatRequest) -> int | None:
+        """The most tokens of the reply."""
+        return self._max_tokens or request.max_tokens
+
+    def _messages(self, request: ChatRequest) -> Conversation:
+        """What is sent: with the schema in words where the server does not see it."""
+        if self._reply_mode == "json_schema":
+            return request.messages
+        system, *others = request.messages
+        words = "The reply is one JSON object under this JSON schema:"
+        said = f"{system.content}\n\n{words}\n{canonical_json(request.reply_schema)}"
+        return (Turn(role="system", content=said), *others)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         """What goes into the request's body beside messages and temperature.
@@ -180,14 +196,15 @@ class OpenAIChat:
         where a reply was cut off; and the most tokens would get a name that not every server knows.
         """
         body: dict[str, Any] = {}
-        if self._max_tokens is not None:
+        most = self._bound(request)
+        if most is not None:
             host = urlsplit(self._server.url).hostname or ""
             new_name = host.endswith((".openai.com", ".azure.com"))
-            body["max_completion_tokens" if new_name else "max_tokens"] = self._max_tokens
-        if self.reply_mode == "json_schema":
+            body["max_completion_tokens" if new_name else "max_tokens"] = most
+        if self._reply_mode == "json_schema":
             schema = {"name": request.operator, "schema": request.reply_schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif self.reply_mode == "json_object":
+        elif self._reply_mode == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
 
@@ -217,7 +234,7 @@ class OpenAIChat:
 
     def _opened(self) -> Connection:
         if self._connection is None:
-            self._connection = connect(self._server, timeout_s=self._timeout_s, concurrency=self._concurrency)
+            self._connection = connect(self._server, timeout_s=self._timeout_s)
         return self._connection
 
 
@@ -245,7 +262,7 @@ def _wait_s(state: RetryCallState) -> float:
     """How long to wait before the next try: as long as the server asked for, else longer every time."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_s if isinstance(error, ServerUnavailable) else None
-    return _BACK_OFF(state) if asked is None else min(asked, _LONGEST_ASKED_WAIT_S)
+    return _BACK_OFF(state) if asked is None else min(asked, LONGEST_PAUSE_S)
 
 
 def _offer(names: list[str]) -> str:

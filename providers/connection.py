@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -58,11 +57,10 @@ class _WithoutKey(logging.Filter):
 
 @dataclass(frozen=True)
 class Connection:
-    """What belongs to one event loop: the chat model, its HTTP client, the slots for requests in flight."""
+    """What belongs to one event loop: the chat model and its HTTP client."""
 
     model: ChatOpenAI
     http: openai.DefaultAsyncHttpxClient
-    slots: asyncio.Semaphore
     scrubbing: logging.Filter
 
     async def aclose(self) -> None:
@@ -72,7 +70,7 @@ class Connection:
             logging.getLogger(name).removeFilter(self.scrubbing)
 
 
-def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection:
+def connect(server: Server, *, timeout_s: float) -> Connection:
     """Make the client of a server; nothing is sent yet."""
     import openai
     from langchain_openai import ChatOpenAI
@@ -111,4 +109,4 @@ def connect(server: Server, *, timeout_s: float, concurrency: int) -> Connection
     scrubbing = _WithoutKey(server)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(scrubbing)
-    return Connection(model, http, asyncio.Semaphore(concurrency), scrubbing)
+    return Connection(model, http, scrubbing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, Self
@@ -10,11 +12,22 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from .conversation import Conversation, to_json
-from .rows import canonical_json
+from .hashing import canonical_json
+
+# A refusal or a filtered reply is kept for the account, but another attempt may fare better.
+ANSWERS = ("stop", "length", "other")
+
+
+# the fields that a request has had from the first, all of which are in every key
+_FIRST_FIELDS = frozenset({"operator", "template_hash", "messages", "temperature", "reply_schema", "attempt"})
 
 
 class ChatRequest(BaseModel):
-    """All that an operator decides about a call."""
+    """All that an operator decides about a call.
+
+    How it may grow: a field that is added has a default, and at its default it is in neither the key nor the
+    canonical JSON, so that calls recorded before it keep their keys.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,29 +36,55 @@ class ChatRequest(BaseModel):
     messages: Conversation
     temperature: float = Field(ge=0)
     reply_schema: dict[str, Any] = Field(description="JSON schema of the reply")
+    max_tokens: int | None = Field(
+        default=None,
+        exclude=True,
+        description="most tokens of the reply; not in the key, since a reply that ended by itself has fewer",
+    )
     attempt: int = Field(
         default=1, ge=1, description="which attempt of a cycle asks; a repeat on purpose must miss"
     )
+    begun: int = Field(
+        default=1, ge=1, description="how often the operator has begun, re-asks used up before counted"
+    )
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Canonical JSON of each value that shapes the answer, but the messages, by its field's name.
+
+        Made once, as `frame` and `canonical` are, since several want them.
+        """
+        fields = type(self).model_fields.items()
+        shaping = (
+            name
+            for name, field in fields
+            if name != "messages"
+            and not field.exclude
+            and (name in _FIRST_FIELDS or getattr(self, name) != field.default)
+        )
+        return {name: canonical_json(getattr(self, name)) for name in shaping}
 
     @cached_property
     def frame(self) -> str:
-        """Canonical JSON of all but the messages; made once, as `canonical` is, since several want it."""
-        return canonical_json(self.model_dump(mode="json", exclude={"messages"}))
+        """Canonical JSON of all but the messages."""
+        return _object(self.parts)
 
     @cached_property
     def canonical(self) -> str:
         """Canonical JSON of the whole request."""
-        # names are in order, and of all the others only `attempt` comes before `messages`
-        before = f'{{"attempt":{self.attempt},'
-        messages = canonical_json(to_json(self.messages))
-        return f'{before}"messages":{messages},{self.frame.removeprefix(before)}'
+        return _object({**self.parts, "messages": canonical_json(to_json(self.messages))})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with some values changed, which has to be put into JSON anew."""
+        """A copy with some values changed, which has to be put into JSON again."""
         copied = super().model_copy(update=update, deep=deep)
-        for made in ("frame", "canonical"):
+        for made in ("parts", "frame", "canonical"):
             copied.__dict__.pop(made, None)
         return copied
+
+
+def _object(parts: Mapping[str, str]) -> str:
+    """The canonical JSON of an object whose values are in JSON already."""
+    return "{" + ",".join(f'"{name}":{parts[name]}' for name in sorted(parts)) + "}"
 
 
 class Usage(BaseModel):
@@ -89,3 +128,92 @@ class CallTrace(BaseModel):
     template_hash: str
     prompt_tokens: int
     completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asked and at what price: what a ledger keeps of a call beside it, and no key depends on.
+
+    Calls of before have no run and stage. Prices are dollars per million tokens, None where not known.
+    """
+
+    run: str = ""
+    stage: str = ""
+    model: str = ""
+    prompt_price: float | None = None
+    completion_price: float | None = None
+
+    def dollars(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """The price of so many tokens; None unless both prices are known."""
+        if self.prompt_price is None or self.completion_price is None:
+            return None
+        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1_000_000
+
+
+UNKNOWN = Origin()
+
+
+@dataclass(frozen=True)
+class RecordedCall:
+    """A request and what came of it: a reply, or the class and message of an error."""
+
+    key: str
+    identity: dict[str, Any]
+    request: ChatRequest
+    reply: ChatReply | None = None
+    error_class: str = ""
+    error_message: str = ""
+    origin: Origin = UNKNOWN
+    created_s: float = field(default_factory=time.time)
+    """Seconds since 1970, UTC."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether an equal request may be answered with this reply."""
+        return self.reply is not None and self.reply.finish_reason in ANSWERS
+
+    @property
+    def spent(self) -> Spent:
+        """What it took."""
+        reply = self.reply or ChatReply(text="")
+        usage = reply.usage
+        return Spent(
+            operator=self.request.operator,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            latency_s=reply.latency_s,
+            created_s=self.created_s,
+            came=not self.error_class,
+        )
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one call took. `created_s` is when it ended (since 1970), `came` whether a reply came."""
+
+    operator: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    created_s: float
+    came: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one operator's calls came to in one stage of a run with one model.
+
+    `failed` counts those that can answer nothing, `priced` those whose prices are known; `dollars` is what
+    these took, None where there are none.
+    """
+
+    run: str
+    stage: str
+    model: str
+    operator: str
+    calls: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    priced: int
+    dollars: float | None

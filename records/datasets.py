@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from .conversation import Conversation
-from .stored import JsonObject, Stored
+from .stored import Stored
 from .vocabulary import MemberKind
 
 
@@ -31,9 +31,26 @@ class Candidate(NamedTuple):
     """The fused row itself is part of what this later fusion made; None where none took it up."""
 
 
+class RowFacts(Stored):
+    """What is known of a row of a data set beside its text; None where it does not apply to its kind.
+
+    Every row has all of them, since many readers of training files take the columns from the first rows.
+    """
+
+    kind: MemberKind
+    source: str | None = Field(default=None, description="of a row of the pool: the data set it came from")
+    score: int | None = Field(default=None, description="of a row of the pool: its corrected score")
+    strategy: str | None = None
+    loss: int | None = None
+    model: str | None = None
+    made_from: list[str] | None = Field(
+        default=None, description="ids of the rows that a fused row was made from"
+    )
+
+
 class DataSetRow(NamedTuple):
-    """A row of a data set with its text and all that is told of it beside."""
+    """A row of a data set with its text and what is known of it."""
 
     member: Member
     turns: Conversation
-    metadata: JsonObject
+    facts: RowFacts

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from .calls import CallTrace
 from .conversation import Conversation
 from .stored import JsonObject, Stored
+from .vocabulary import Profile
 
 
 class Recipe(Stored):
@@ -18,9 +19,14 @@ class Recipe(Stored):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     model: JsonObject = Field(description="the identity of the chat model, as it goes into the key of a call")
-    profile: Literal["full", "compact"]
+    profile: Profile
     tries: int = 1
     settings: JsonObject = Field(description="graph.state.FusionSettings by name")
+
+    @property
+    def model_name(self) -> str:
+        """The name of the chat model."""
+        return str(self.model["model"])
 
 
 class Fusion(Stored):
@@ -65,6 +71,14 @@ class Fork(FusedRow):
     attempt: int
     changes: JsonObject = Field(description="what was set")
     created: str = Field(description="UTC")
+
+
+class Standing(NamedTuple):
+    """What decides whether a fusion that is there is kept. `whole`: done, with no failed variant."""
+
+    asked: str
+    templates: dict[str, str]
+    whole: bool
 
 
 class Ended(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from .fusions import Recipe
 from .stored import JsonObject, Stored
 from .vocabulary import ContentClass, Quality
 
@@ -72,7 +73,7 @@ class ListedDataSet(Stored):
 class MadeAlike(NamedTuple):
     """How many fusions were made in one way, and whether any variant of theirs failed."""
 
-    recipe: JsonObject | None
+    recipe: Recipe | None
     templates: dict[str, str]
     failed: bool
     number: int

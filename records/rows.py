@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from .conversation import Conversation, to_json
+from .hashing import tagged_hash
 
 
 class Row(BaseModel):
@@ -34,7 +31,7 @@ class StoredRow(Row):
 
 
 class RejectedRow(BaseModel):
-    """A record of the pool that is no row: where it stands, what was found, what was expected."""
+    """A record of the pool that is not a row: where it stands, what was found, what was expected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,17 +39,6 @@ class RejectedRow(BaseModel):
     line: int
     found: str
     expected: str
-
-
-def canonical_json(value: Any) -> str:
-    """One text for one JSON value: keys sorted, no spaces, so that it can be hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def tagged_hash(tag: str, value: Any) -> str:
-    """SHA-256 (hex) of a JSON value under a tag, so that equal values of two kinds never collide."""
-    text = f"{tag}\0{canonical_json(value)}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def content_hash(turns: Conversation) -> str:

@@ -1,11 +1,48 @@
-"""Words that more than one room uses, each once: kinds, classes and modes."""
+"""The words and numbers that several rooms use, each said once.
+
+A vocabulary is a Literal, whose words `typing.get_args` gives in order. The numbers are the paper's
+(arXiv 2510.23160).
+"""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
 ContentClass: TypeAlias = Literal["math", "code", "table"]
-Quality: TypeAlias = Literal["LQ", "HQ"]
+"""What a row is where it is not ordinary text."""
+RatingScale: TypeAlias = Literal["0-5", "1-10"]
+CorrectionMethod: TypeAlias = Literal["auto", "neighbours", "crossfit", "audited", "hoc", "raw"]
 PairKind: TypeAlias = Literal["intra", "inter"]
-MemberKind: TypeAlias = Literal["HQ", "LQ", "intra", "inter"]
+"""Within a cluster or between two (Section 3.2)."""
+Fold: TypeAlias = Literal["left", "tree"]
+"""How a cluster is merged into one corpus."""
+
+Relationship: TypeAlias = Literal["same-domain", "related-domain", "unrelated-domain"]
+"""How the domains of a pair relate (Fig. 9)."""
+Cycle: TypeAlias = Literal[1, 2]
+"""Of a variant: 1 merges, 2 turns to the last answer (Algorithm 2)."""
+Condition: TypeAlias = Literal["terms", "question", "context", "answer", "direct_answer", "nothing_to_remove"]
+"""What a variant has to meet; those unmet are its symbolic loss (Section 3.3)."""
+
+ReplyMode: TypeAlias = Literal["json_schema", "json_object", "plain"]
+"""How a server is asked for JSON, the strictest first."""
+KeepCheckpoints: TypeAlias = Literal["all", "last", "none"]
+"""What stays of a fusion's checkpoints: every superstep, the end or nothing."""
+ExportForm: TypeAlias = Literal["messages", "text", "alpaca", "sharegpt"]
+
 VARIANTS = 3
+"""Variants of a fusion, one a strategy (Fig. 10 and 12)."""
+BUDGET = 3
+"""Most attempts of a cycle, the first included."""
+TEMPERATURE = 0.2
+"""Of every operator but domain analysis (Section C.3)."""
+DOMAIN_TEMPERATURE = 0.4
+"""Of domain analysis, so that terms and bridges are found freely (Section C.3)."""
+
+Quality: TypeAlias = Literal["LQ", "HQ"]
+"""Low or high, by the corrected score (Section 3.1)."""
+MemberKind: TypeAlias = Literal["HQ", "LQ", "intra", "inter"]
+"""What a row of a data set is: of the pool by quality, or fused of a pair."""
+Profile: TypeAlias = Literal["full", "compact"]
+"""The prompts: whole, or short for small models."""
+ReplyModeChoice: TypeAlias = Literal["auto", "json_schema", "json_object", "plain"]

@@ -7,17 +7,16 @@ arrays       types of arrays and checks of them
 threads      one thread where more would be slower
 """
 
-from .neighbours import Neighbours, Within, nearest_neighbours, neighbours_within
+from .neighbours import Neighbours, nearest_neighbours
 from .pairs.clusters import Clusters, hdbscan_clusters, one_hop_clusters, seeded_order
 from .pairs.plan import Operand, Plan, PlannedPair, make_pairs
 from .pairs.representatives import choose_representatives
-from .pairs.subclusters import split_cluster
 from .raters.agreement import Agreement, agreement, partial_spearman, quadratic_kappa, spearman
 from .raters.audit import Audit
 from .raters.correction import CorrectedScores, TransitionEstimate, correct_scores
-from .raters.features import row_features, text_lengths
+from .raters.features import row_features
 from .raters.scale import NUM_SCORES, scale_ratings
-from .raters.transition import Method, estimate_transition
+from .raters.transition import estimate_transition
 from .raters.trust import Flag
 
 __all__ = [
@@ -27,13 +26,11 @@ __all__ = [
     "Clusters",
     "CorrectedScores",
     "Flag",
-    "Method",
     "Neighbours",
     "Operand",
     "Plan",
     "PlannedPair",
     "TransitionEstimate",
-    "Within",
     "agreement",
     "choose_representatives",
     "correct_scores",
@@ -41,7 +38,6 @@ __all__ = [
     "hdbscan_clusters",
     "make_pairs",
     "nearest_neighbours",
-    "neighbours_within",
     "one_hop_clusters",
     "partial_spearman",
     "quadratic_kappa",
@@ -49,6 +45,4 @@ __all__ = [
     "scale_ratings",
     "seeded_order",
     "spearman",
-    "split_cluster",
-    "text_lengths",
 ]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from functools import cache
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-import entp.prompts
 from entp.records.calls import ChatReply, ChatRequest, Usage
+from model_server import ModelInProcess, ModelServer
 
 Turns = list[dict[str, str]]
 
@@ -149,122 +144,31 @@ def fake_chat() -> type[FakeChat]:
     return FakeChat
 
 
-@cache
-def beginnings() -> dict[str, str]:
-    """The text of each full template up to its first piece of data, and whose it is."""
-    files = (Path(entp.prompts.__file__).parent / "full").glob("*.txt")
-    return {file.read_text("utf-8").split("$")[0]: file.stem for file in files}
-
-
-def operator_of(body: dict[str, Any]) -> str:
-    """Which operator sent a request; without a schema it shows in the prompt only."""
-    asked = body.get("response_format", {}).get("json_schema")
-    if asked:
-        return str(asked["name"])
-    prompt = body["messages"][1]["content"]
-    return next((name for text, name in beginnings().items() if prompt.startswith(text)), "reply_mode")
-
-
-class _Listening(ThreadingHTTPServer):
-    """A server to which a client that was killed in the midst of a request is no error."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError | json.JSONDecodeError):
-            super().handle_error(request, client_address)
-
-
-class ModelServer:
-    """An OpenAI-compatible server on loopback that answers as the fake model does.
-
-    It refuses the response formats in `refuses`, and fences JSON that it is not bound to by a schema.
-    """
-
-    def __init__(self, port: int = 0) -> None:
-        self.calls: list[str] = []
-        self.received: list[tuple[str, str, Turns]] = []
-        self.refuses: tuple[str, ...] = ()
-        self.answers: Callable[[str, Turns], Any] = answer
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._send(200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                mode = body.get("response_format", {}).get("type", "plain")
-                operator = operator_of(body)
-                outer.calls.append(operator)
-                outer.received.append((mode, operator, body["messages"]))
-                if mode in outer.refuses:
-                    message = "This response_format type is unavailable now"
-                    self._send(400, {"error": {"message": message}})
-                    return
-                found = outer.answers(operator, body["messages"])
-                if isinstance(found, int):
-                    self._send(found, {"error": {"message": f"scripted {found}"}})
-                    return
-                text = found if isinstance(found, str) else json.dumps(found)
-                if mode != "json_schema" and not isinstance(found, str):
-                    text = f"Sure:\n```json\n{text}\n```\nAnything else?"
-                message = {"role": "assistant", "content": text}
-                self._send(
-                    200,
-                    {
-                        "id": "chatcmpl-1",
-                        "object": "chat.completion",
-                        "created": 0,
-                        "model": "fake",
-                        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-                    },
-                )
-
-            def _send(self, code: int, value: dict[str, Any]) -> None:
-                content = json.dumps(value).encode()
-                self.send_response(code)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing: the test says what it expects."""
-
-        self._server = _Listening(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture(scope="session")
 def fake_answers() -> Callable[[str, Turns], Any]:
     return answer
 
 
-@pytest.fixture(scope="session")
-def model_server_class() -> type[ModelServer]:
-    return ModelServer
-
-
 @pytest.fixture
-def model_server() -> Iterator[ModelServer]:
-    server = ModelServer()
-    yield server
-    server.stop()
+def model_server(request: pytest.FixtureRequest) -> Iterator[ModelServer | ModelInProcess]:
+    """An OpenAI-compatible server that answers as the fake model does, without HTTP.
+
+    Under the mark `over_http` it listens on loopback, for tests of HTTP or of other processes.
+    """
+    if request.node.get_closest_marker("over_http"):
+        server = ModelServer(answer)
+        yield server
+        server.stop()
+    else:
+        with ModelInProcess(answer).at_its_address() as inside:
+            yield inside
 
 
 @pytest.fixture(scope="session")
-def lasting_server() -> Iterator[ModelServer]:
+def lasting_server() -> Iterator[ModelInProcess]:
     """A server for runs that several tests start from; it always answers as the fake model does."""
-    server = ModelServer()
-    yield server
-    server.stop()
+    with ModelInProcess(answer).at_its_address() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,7 @@
-"""The ledger: every call to the language model with its raw reply, under the key of all that shaped it.
+"""The ledger in a file of SQLite, which any viewer opens.
 
-A reply is committed with an fsync before anybody uses it, so that no accident makes us pay for it twice and a
-run can be replayed from this file alone. What is said more than once (templates, rows, drafts, schemas) is
-stored once, by its hash. Only what the provider's identity, ChatRequest and ChatReply hold gets in: no
-header, no key of access.
+A reply is committed with an fsync before anybody uses it. What occurs more than once (templates, rows,
+drafts, schemas) is stored once, by its hash.
 """
 
 from __future__ import annotations
@@ -11,27 +9,32 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
-from ...records.calls import ChatReply, ChatRequest, Usage, call_key
+from ...records.calls import (
+    ANSWERS,
+    UNKNOWN,
+    ChatReply,
+    ChatRequest,
+    Origin,
+    RecordedCall,
+    Spent,
+    Totals,
+    Usage,
+    call_key,
+)
 from ...records.conversation import Turn
 from ...records.errors import RunFolderError
-from ...records.rows import canonical_json
-from .group_commit import GroupCommit
+from .call_writer import FIRST_ANSWER, ORIGIN, CallWriter
 from .ledger_schema import LEDGER
 from .migrations import open_database, store_error
-from .texts import Texts, unpack
+from .read_only import open_read_only
+from .texts import unpack
 
 Read = TypeVar("Read")
-
-# A refusal or a filtered reply is kept for the account, but another attempt may fare better.
-ANSWERS = ("stop", "length", "other")
-FIRST_ANSWER = f"WHERE key = ? AND finish_reason IN {ANSWERS} ORDER BY id LIMIT 1"
 
 _PAGE = 500
 
@@ -39,64 +42,19 @@ _PAGE = 500
 _DAMAGE = (ValueError, TypeError, KeyError, AttributeError, zlib.error)
 
 
-@dataclass(frozen=True)
-class RecordedCall:
-    """A request and what came of it: a reply, or the class and message of an error."""
+class SqliteLedger:
+    """The ledger of calls in a file of its own; a writer waits up to a minute for another.
 
-    key: str
-    identity: dict[str, Any]
-    request: ChatRequest
-    reply: ChatReply | None = None
-    error_class: str = ""
-    error_message: str = ""
-    created_s: float = field(default_factory=time.time)
-    """Seconds since 1970, UTC."""
-
-    @property
-    def answers(self) -> bool:
-        """Whether an equal request may be answered with this reply."""
-        return self.reply is not None and self.reply.finish_reason in ANSWERS
-
-
-@dataclass(frozen=True)
-class OperatorTotals:
-    """What one operator's calls came to. `failed` counts those that can answer nothing."""
-
-    operator: str
-    calls: int
-    failed: int
-    prompt_tokens: int
-    completion_tokens: int
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What one call took. `created_s` is when it ended (since 1970), `came` whether a reply came."""
-
-    operator: str
-    prompt_tokens: int
-    completion_tokens: int
-    latency_s: float
-    created_s: float
-    came: bool
-
-
-class Ledger:
-    """The ledger of calls in a file of its own.
-
-    Use it as a context manager or call `close`. It may be read from any thread; several processes may have it
-    open, where a writer waits up to a minute for another.
+    With `read_only` nothing is made, written or migrated.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = Path(path)
-        self._reader = open_database(path, LEDGER)
+        self._reader = open_read_only(Path(path), LEDGER) if read_only else open_database(path, LEDGER)
         self._reader.row_factory = sqlite3.Row
         self._reading = threading.Lock()
-        # measured: 64 callers share the fsyncs and lose nothing; one alone waits 4 ms where it waited 0.2
-        self._writer = open_database(path, LEDGER, synchronous="FULL")
-        self._texts = Texts(self._writer)
-        self._commits = GroupCommit(self._writer, self._insert, path=path, undone=self._texts.forget)
+        self._origins: dict[int, Origin] = {}
+        self._writer = None if read_only else CallWriter(path)
 
     def __enter__(self) -> Self:
         return self
@@ -106,71 +64,74 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is waiting and close the file. May be called twice."""
-        self._commits.close()
+        if self._writer is not None:
+            self._writer.close()
         with self._reading:
             self._reader.close()
 
     async def record(self, call: RecordedCall) -> RecordedCall:
-        """Return when the call is on disk. Raises RunFolderError where it cannot be written.
+        """Return when the call is on disk; gives the one that answers its key from now on, if any does."""
+        if self._writer is None:
+            message = f"{self.path} is open for reading only"
+            raise RunFolderError(message)
+        answered = await self._writer.add(call)
+        return await self.find(call.key) or call if answered else call
 
-        Gives the call that answers its key from now on, if any does: that is an earlier one where another
-        process has asked the same at the same time.
-        """
-        first = await self._commits.add(call)
-        return self.find(call.key) or call if first else call
-
-    def find(self, key: str) -> RecordedCall | None:
-        """The recorded call that answers this key: the first of them, so that the answer never changes."""
-        rows = self._read(f"SELECT * FROM calls {FIRST_ANSWER}", bytes.fromhex(key))
-        return self._call(rows[0]) if rows else None
-
-    def reply(self, key: str) -> ChatReply | None:
+    async def lookup(self, key: str) -> ChatReply | None:
         """The reply of the call that answers this key.
 
-        Cheap enough for the event loop: a miss reads the index and no more.
+        On the event loop, since a thread would cost ten times as much: a miss reads the index and no more.
         """
         rows = self._read(f"SELECT * FROM calls {FIRST_ANSWER}", bytes.fromhex(key))
         return self._checked(rows[0], self._reply) if rows else None
 
-    def calls(
-        self, *, operator: str | None = None, key_prefix: str = "", answers: bool | None = None
-    ) -> Iterator[RecordedCall]:
-        """The calls in the order of recording.
+    async def find(self, key: str) -> RecordedCall | None:
+        """The first recorded call that answers this key."""
+        rows = self._read(f"SELECT * FROM calls {FIRST_ANSWER}", bytes.fromhex(key))
+        return self._call(rows[0]) if rows else None
 
-        Only those of `operator`, only those whose key starts with `key_prefix` (hexadecimal digits), only
-        those that can (True) or cannot (False) answer a request. Calls recorded meanwhile are included.
-        """
+    def calls(self, *, operator: str | None = None, key_prefix: str = "") -> Iterator[RecordedCall]:
+        """The calls in the order of recording; those recorded meanwhile come too."""
         try:
             lowest, highest = (bytes.fromhex(key_prefix.ljust(64, digit)) for digit in "0f")
-        except ValueError:  # no key starts with what is no number
+        except ValueError:  # no key starts with what is not a number
             return iter(())
         chosen = (
-            "SELECT * FROM calls WHERE id > ?1 AND key BETWEEN ?2 AND ?3 AND (?4 IS NULL OR operator = ?4) "
-            f"AND (?5 IS NULL OR ?5 = coalesce(finish_reason IN {ANSWERS}, 0))"
+            "SELECT * FROM calls WHERE id > ?1 AND key BETWEEN ?2 AND ?3 AND (?4 IS NULL OR operator = ?4)"
         )
-        return map(self._call, self._pages(chosen, lowest, highest, operator, answers))
+        return map(self._call, self._pages(chosen, lowest, highest, operator))
 
-    def totals(self) -> list[OperatorTotals]:
-        """What each operator's calls came to, in the order of their names."""
-        rows = self._read(
-            f"SELECT operator, count(*), count(*) - sum(coalesce(finish_reason IN {ANSWERS}, 0)), "
-            "sum(prompt_tokens), sum(completion_tokens) FROM calls GROUP BY operator ORDER BY operator"
-        )
-        return [OperatorTotals(*row) for row in rows]
-
-    def latest(self, number: int) -> list[Spent]:
+    def latest(self, number: int, *, run: str | None = None, model: str | None = None) -> list[Spent]:
         """What the latest so many calls took, the newest first."""
         rows = self._read(
             "SELECT operator, prompt_tokens, completion_tokens, latency_s, created_s, error_class = '' "
-            "FROM calls ORDER BY id DESC LIMIT ?",
+            "FROM calls WHERE (?1 IS NULL OR origin IN (SELECT id FROM origins WHERE run = ?1)) "
+            "AND (?2 IS NULL OR origin IN (SELECT id FROM origins WHERE model = ?2)) "
+            "ORDER BY id DESC LIMIT ?3",
+            run,
+            model,
             number,
         )
         return [Spent(*row) for row in rows]
 
+    def totals(self, run: str | None = None) -> list[Totals]:
+        """What all calls came to, by run, stage, model and operator."""
+        priced = "prompt_price IS NOT NULL AND completion_price IS NOT NULL"
+        rows = self._read(
+            "SELECT coalesce(run, ''), coalesce(stage, ''), coalesce(model, ''), operator, count(*), "
+            f"count(*) - sum(coalesce(finish_reason IN {ANSWERS}, 0)), "
+            f"sum(prompt_tokens), sum(completion_tokens), sum({priced}), "
+            "sum(prompt_tokens * prompt_price + completion_tokens * completion_price) / 1000000 "
+            "FROM calls LEFT JOIN origins ON origins.id = origin WHERE ?1 IS NULL OR run = ?1 "
+            "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+            run,
+        )
+        return [Totals(*row) for row in rows]
+
     def verify(self) -> list[str]:
         """Everything that is wrong with the file, a line each; an empty list is a proof of soundness.
 
-        SQLite checks its pages and references, then every text's hash and every call's key are derived anew.
+        SQLite checks its pages and references, then every text's hash and every call's key are derived again.
         """
         problems = []
         try:
@@ -198,34 +159,6 @@ class Ledger:
                 if call_key(call.identity, call.request) != call.key:
                     yield f"call {row['id']}: its key does not fit its request"
 
-    def _insert(self, call: RecordedCall) -> bool:
-        """Put one call into the open transaction; whether an earlier one answers its key."""
-        request, reply, texts = call.request, call.reply, self._texts
-        key = bytes.fromhex(call.key)
-        answered = self._writer.execute(f"SELECT 1 FROM calls {FIRST_ANSWER}", (key,)).fetchone()
-        frame = f'{{"identity":{canonical_json(call.identity)},"request":{request.frame}}}'
-        usage = reply.usage if reply else Usage()
-        self._writer.execute(
-            "INSERT INTO calls (key, operator, frame, messages, reply, finish_reason, prompt_tokens, "
-            "completion_tokens, latency_s, error_class, error_message, created_s) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                key,
-                request.operator,
-                texts.store_whole(frame),
-                _short([(turn.role, *texts.store(turn.content)) for turn in request.messages]),
-                _short(texts.store(reply.text)) if reply else None,
-                reply.finish_reason if reply else None,
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                reply.latency_s if reply else 0.0,
-                call.error_class,
-                texts.store_whole(call.error_message) if call.error_message else None,
-                call.created_s,
-            ),
-        )
-        return answered is not None
-
     def _read(self, sql: str, *values: object) -> list[sqlite3.Row]:
         try:
             with self._reading:
@@ -252,6 +185,15 @@ class Ledger:
             message = f"text {missing[0]} is missing"
             raise ValueError(message)
         return "".join(parts[number] for number in numbers)
+
+    def _origin(self, number: int) -> Origin:
+        if number not in self._origins:
+            found = self._read(f"SELECT {', '.join(ORIGIN)} FROM origins WHERE id = ?", number)
+            if not found:
+                message = f"origin {number} is missing"
+                raise ValueError(message)
+            self._origins[number] = Origin(*found[0])
+        return self._origins[number]
 
     def _call(self, row: sqlite3.Row) -> RecordedCall:
         return self._checked(row, self._rebuilt)
@@ -283,9 +225,6 @@ class Ledger:
             reply=None if row["reply"] is None else self._reply(row),
             error_class=row["error_class"],
             error_message=self._text(row["error_message"]) if row["error_message"] else "",
+            origin=UNKNOWN if row["origin"] is None else self._origin(row["origin"]),
             created_s=row["created_s"],
         )
-
-
-def _short(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))

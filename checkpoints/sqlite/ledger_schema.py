@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .earlier_calls import count_beginnings, name_models
 from .migrations import Layout, Migration
 
 TABLES = """
@@ -56,8 +57,26 @@ ALTER TABLE calls_of_parts RENAME TO calls;
 CREATE INDEX calls_by_key ON calls (key);
 """
 
+ORIGINS = """
+CREATE TABLE origins (           -- who asked
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,           -- empty in calls of before, as is stage
+    stage TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_price REAL,           -- dollars per million tokens, where known
+    completion_price REAL
+);
+ALTER TABLE calls ADD COLUMN origin INTEGER REFERENCES origins
+"""
+
 LEDGER = Layout(
     file="calls.db",
     tag="ENTC",
-    migrations=(Migration("texts and calls", TABLES), Migration("texts in parts", PARTS)),
+    migrations=(
+        Migration("texts and calls", TABLES),
+        Migration("texts in parts", PARTS),
+        Migration("origins", ORIGINS),
+        Migration("models of earlier calls", name_models),
+        Migration("beginnings beside attempts", count_beginnings),
+    ),
 )

@@ -2,7 +2,8 @@
 
 A file carries four letters in PRAGMA application_id, which say what it is for, and in PRAGMA user_version how
 many migrations it has seen. Both are read before anything is written, so that a file of another kind, of
-another program or of a newer ENTP is refused as it was found.
+another program or of a newer ENTP is refused as it was found. The migrations of sqlite-utils know no such
+tag, and two processes that open an old file at the same moment would both run them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Literal, TypeAlias
 from ...records.errors import RunFolderError
 
 BUSY_TIMEOUT_S = 60.0
+DAMAGED = "it was damaged or changed: restore a copy of it"
 
 Change: TypeAlias = str | Callable[[sqlite3.Connection], None]
 
@@ -33,7 +35,7 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: "check that the disk has space left and works, and run again",
     sqlite3.SQLITE_READONLY: "make the file and its folder writable",
     sqlite3.SQLITE_CANTOPEN: "check that the folder exists and is writable",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite file: move it away or choose another run folder",
+    sqlite3.SQLITE_NOTADB: "it is not an SQLite file: move it away or choose another run folder",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: restore a copy of it",
 }
 
@@ -98,11 +100,11 @@ def migrate(connection: sqlite3.Connection, layout: Layout) -> None:
 
     Safe when several processes do it at once. Raises RunFolderError for a file that is not of this layout.
     """
-    while (version := _version(connection, layout)) < len(layout.migrations):
+    while (version := version_of(connection, layout)) < len(layout.migrations):
         migration = layout.migrations[version]
         try:
             with transaction(connection):
-                if _version(connection, layout) == version:  # else another process has just done it
+                if version_of(connection, layout) == version:  # else another process has just done it
                     _apply(connection, layout, migration, version + 1)
         except sqlite3.Error as error:
             doing = f"migration {version + 1} ({migration.name})"
@@ -141,10 +143,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def store_error(path: str | Path, doing: str, error: sqlite3.Error) -> RunFolderError:
     """What SQLite said, as an error that names the file, what was being done, and what to do about it."""
-    return RunFolderError(f"{path}: {doing} failed: {error}", _REMEDIES.get(_code(error), ""))
+    other = DAMAGED if doing == "reading" else ""
+    return RunFolderError(f"{path}: {doing} failed: {error}", _REMEDIES.get(error_code(error), other))
 
 
-def _code(error: sqlite3.Error) -> int:
+def error_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code (the higher bytes say more than a remedy depends on); 0 if it has none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
@@ -156,14 +159,14 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
             return
 
 
-def _version(connection: sqlite3.Connection, layout: Layout) -> int:
+def version_of(connection: sqlite3.Connection, layout: Layout) -> int:
     """How many migrations the file has seen; 0 for an empty file; an error for any other file."""
     tag, version, tables = connection.execute(_MARKS).fetchone()
     if tag != _number(layout.tag) and (tag or version or tables):
@@ -180,7 +183,7 @@ def _version(connection: sqlite3.Connection, layout: Layout) -> int:
 
 def _apply(connection: sqlite3.Connection, layout: Layout, migration: Migration, version: int) -> None:
     if isinstance(migration.change, str):
-        for statement in _statements(migration.change):
+        for statement in statements(migration.change):
             connection.execute(statement)
     else:
         migration.change(connection)
@@ -188,7 +191,7 @@ def _apply(connection: sqlite3.Connection, layout: Layout, migration: Migration,
     connection.execute(f"PRAGMA user_version = {version}")
 
 
-def _statements(sql: str) -> Iterator[str]:
+def statements(sql: str) -> Iterator[str]:
     """The statements of a script one by one: `executescript` would commit the transaction around it."""
     statement = ""
     for piece in sql.split(";"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .. import RUN_FILE
 from .migrations import Layout, Migration
+from .typed_records import to_typed_records
 
 TABLES = """
 CREATE TABLE settings (
@@ -134,10 +136,10 @@ FORKS = """
 ALTER TABLE fusions ADD COLUMN recipe TEXT NOT NULL DEFAULT '{}';
 CREATE TABLE forks (                    -- variants run on from an earlier point, beside the original
     id TEXT PRIMARY KEY,
-    fusion_id TEXT NOT NULL,            -- no reference: a fork outlives the fusion's being made anew
+    fusion_id TEXT NOT NULL,            -- no reference: a fork outlives its fusion's being made again
     variant INTEGER NOT NULL,
     cycle INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,           -- the attempt that was made anew
+    attempt INTEGER NOT NULL,           -- the attempt that was made again
     changes TEXT NOT NULL,              -- JSON: what was set
     strategy TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('fused', 'failed')),
@@ -169,12 +171,13 @@ ALTER TABLE scores RENAME COLUMN sureness TO confidence;
 """
 
 RUN = Layout(
-    file="run.db",
+    file=RUN_FILE,
     tag="ENTR",
     migrations=(
         Migration("tables of a run", TABLES),
         Migration("second ratings", AUDITS),
         Migration("recipes, forks and code", FORKS),
         Migration("unknown confidence", UNKNOWN_CONFIDENCE),
+        Migration("typed records", to_typed_records),
     ),
 )

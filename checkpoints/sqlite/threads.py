@@ -7,12 +7,11 @@ import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
 
+from ...records.vocabulary import KeepCheckpoints
+from .. import Pruned
 from .migrations import open_database, store_error
 from .saver import LAYOUT
-
-Keep: TypeAlias = Literal["all", "last", "none"]
 
 _CHOSEN = "thread_id IN (SELECT value FROM json_each(?))"
 # of a thread's checkpoints those of inner graphs, and of its own all but the newest: their ids are in order
@@ -24,13 +23,6 @@ _BEFORE_THE_END = """
 """
 
 
-class Pruned(NamedTuple):
-    """How much was taken out of a checkpoint file, or would be."""
-
-    threads: int
-    checkpoints: int
-
-
 def threads(path: Path) -> set[str]:
     """The threads that can be opened; none where there is no file."""
     if not path.exists():
@@ -40,7 +32,12 @@ def threads(path: Path) -> set[str]:
 
 
 def prune_threads(
-    path: Path, keep: Keep, *, fusions: Collection[str], forks: Collection[str], dry_run: bool = False
+    path: Path,
+    keep: KeepCheckpoints,
+    *,
+    fusions: Collection[str],
+    forks: Collection[str],
+    dry_run: bool = False,
 ) -> Pruned:
     """Leave of the threads in `fusions` only their ends with `last`, everything with `all`.
 

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
-from ...checkpoints.sqlite.ledger import Ledger, Spent
 from ...graph.state import calls_of_a_fusion
 from ...nodes.ask import MAX_REASKS
-from ..run.run_folder import Run, ledger_path
-from ..run.settings import Settings
+from ...nodes.templates import templates_of
+from ...records.calls import Spent
+from ...records.stored import Stored
+from ..run.run_folder import Run
+from ..run.settings import EMBEDDED, Asking
+from ..run.wiring import resolved_model
+from ..stages.fuse import FuseSettings
 
 # averages are taken over so many of the latest, so that no estimate reads a whole run
 FUSIONS = 200
 CALLS = 1000
 
-_TOKENS = ("prompt_tokens", "completion_tokens")
+_OF_A_ROW = {template.name for template in templates_of("row")}
 _MINUTE, _HOUR, _MILLION, _CENT = 60, 3600, 1_000_000, 0.01
 
-_LAST = f"(SELECT id, calls FROM fusions WHERE status = 'done' ORDER BY rowid DESC LIMIT {FUSIONS})"
-# the calls of the fusion itself, then those of its variants
-_OF_FUSIONS = f"""
-SELECT count(*) AS fusions, coalesce(sum(json_array_length(calls)), 0) AS calls,
-    (SELECT coalesce(sum(value ->> 'prompt_tokens'), 0) FROM {_LAST}, json_each(calls)) AS prompt,
-    (SELECT coalesce(sum(value ->> 'completion_tokens'), 0) FROM {_LAST}, json_each(calls)) AS completion
-FROM {_LAST}
-"""
-_OF_VARIANTS = f"""
-SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion,
-    coalesce(sum((SELECT sum(json_array_length(value, '$.calls')) FROM json_each(attempts))), 0) AS calls
-FROM fused_rows WHERE fusion_id IN (SELECT id FROM {_LAST})
-"""
 
-
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Stored):
     """What a number of ratings or fusions may take.
 
-    `least` and `most` bound the calls, re-asks counted in `most`; `calls` is what those before took on
-    average, None where there were none. Tokens and `seconds` go with `calls`; `dollars` needs both prices.
+    `least` and `most` bound the calls, re-asks and beginnings counted in `most`; `calls` is what those before
+    took on average, None where there were none. Tokens and `seconds` go with `calls`; `dollars` needs both
+    prices.
     """
 
     least: int
@@ -50,8 +40,7 @@ class Estimate:
     seconds: float | None = None
 
 
-@dataclass(frozen=True)
-class _Average:
+class _Average(NamedTuple):
     """What one rating or fusion has taken so far."""
 
     calls: float
@@ -59,54 +48,67 @@ class _Average:
     completion_tokens: float
 
 
-def estimate_of_ratings(run: Run, ratings: int) -> Estimate:
-    """What so many ratings may take; each takes one call unless its reply does not fit."""
+def estimate_of_ratings(run: Run, ratings: int, beginnings: int) -> Estimate:
+    """What so many ratings may take, which may begin so often in all.
+
+    Each takes one call a beginning unless its reply does not fit.
+    """
     latest = _latest(run)
-    came = [call for call in latest if call.came and call.operator.startswith("rating")]
+    came = [call for call in latest if call.came and call.operator in _OF_A_ROW]
     average = None
     if came:
-        prompt, completion = (sum(getattr(call, name) for call in came) / len(came) for name in _TOKENS)
-        average = _Average(1, prompt, completion)
-    return _estimate(run.settings, ratings, ratings, ratings * (1 + MAX_REASKS), average, latest)
+        prompt = sum(call.prompt_tokens for call in came) / len(came)
+        average = _Average(1, prompt, sum(call.completion_tokens for call in came) / len(came))
+    return _estimate(run, ratings, (ratings, beginnings * (1 + MAX_REASKS)), average, latest)
 
 
-def estimate_of_fusions(run: Run, fusions: int) -> Estimate:
-    """What so many fusions may take."""
-    least, most = calls_of_a_fusion(run.settings.budget)
-    found, variants = run.store.one(_OF_FUSIONS) or {}, run.store.one(_OF_VARIANTS) or {}
+def estimate_of_fusions(run: Run, fusions: int, beginnings: int) -> Estimate:
+    """What so many fusions may take, whose operators may begin so often, summed over the fusions."""
+    least, most = calls_of_a_fusion(run.settings.of(FuseSettings).budget)
+    found = run.store.fusions.totals(FUSIONS)
     average = None
-    if found["fusions"]:
-        totals = (found[name] + variants[name] for name in ("calls", "prompt", "completion"))
-        average = _Average(*(total / found["fusions"] for total in totals))
-    bounds = fusions * least, fusions * most * (1 + MAX_REASKS)
-    return _estimate(run.settings, fusions, *bounds, average, _latest(run))
+    if found.fusions:
+        totals = found.calls, found.prompt_tokens, found.completion_tokens
+        average = _Average(*(total / found.fusions for total in totals))
+    bounds = fusions * least, beginnings * most * (1 + MAX_REASKS)
+    return _estimate(run, fusions, bounds, average, _latest(run))
 
 
 def _latest(run: Run) -> list[Spent]:
-    path = ledger_path(run)
-    if not path.exists():
+    """The latest calls of this run to its model; other runs may share the ledger."""
+    if not run.ledger_path.exists():
         return []
-    with Ledger(path) as ledger:
-        return ledger.latest(CALLS)
+    model = resolved_model(run.settings, run.key)
+    # the embedded model goes by the name of its file
+    with run.open_ledger(read_only=True) as ledger:
+        return ledger.latest(CALLS, run=run.store.run_id, model=None if model == EMBEDDED else model)
 
 
 def _estimate(
-    settings: Settings, items: int, least: int, most: int, average: _Average | None, latest: list[Spent]
+    run: Run, items: int, bounds: tuple[int, int], average: _Average | None, latest: list[Spent]
 ) -> Estimate:
+    least, most = bounds
     if average is None:
-        return Estimate(least, most)
-    calls = round(items * average.calls)
-    prompt, completion = (round(items * getattr(average, name)) for name in _TOKENS)
+        return Estimate(least=least, most=most)
+    asking = run.settings.of(Asking)
+    calls, prompt, completion = (round(items * each) for each in average)
     dollars = None
-    if settings.prompt_price is not None and settings.completion_price is not None:
-        dollars = (prompt * settings.prompt_price + completion * settings.completion_price) / _MILLION
+    if asking.prompt_price is not None and asking.completion_price is not None:
+        dollars = (prompt * asking.prompt_price + completion * asking.completion_price) / _MILLION
     pace = seconds_a_call(latest)
-    seconds = None if pace is None else calls * pace
-    return Estimate(least, most, calls, prompt, completion, dollars, seconds)
+    return Estimate(
+        least=least,
+        most=most,
+        calls=calls,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        dollars=dollars,
+        seconds=None if pace is None else calls * pace,
+    )
 
 
 def seconds_a_call(latest: list[Spent]) -> float | None:
-    """How long it took on average from one call's end to the next; None where that cannot be told.
+    """How long it took on average from one call's end to the next; None where that cannot be said.
 
     While a run works some call ends at least every longest latency; a longer gap is a pause between runs.
     """

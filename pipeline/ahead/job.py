@@ -3,80 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
 
 from ...graph.state import calls_of_a_fusion
 from ...nodes.ask import MAX_REASKS
+from ...records.stored import Stored
 from ..run.run_folder import Run
-from ..run.stage import Stage, StageEnd, run_stage
-from ..stages.order import STAGES, stage_named
-from ..stages.planned import chosen_pairs, rows_to_rate
-from .estimate import estimate_of_fusions, estimate_of_ratings
+from ..run.stage import AnyStage, StageEnd, run_stage, state_of
+from ..stages.fuse import FuseSettings, chosen_pairs
+from ..stages.order import stage_named
+from ..stages.rate import rows_to_rate
+from .estimate import Estimate, estimate_of_fusions, estimate_of_ratings
 from .outlook import outlook
 from .resume import Resume, set_out
 
 
+class Bounds(Stored):
+    """The least and the most calls; `most_with_reasks` counts replies that do not fit as well."""
+
+    least: int
+    most: int
+    most_with_reasks: int
+
+
+class Plan(Stored):
+    """What the stages that ask a model would ask. `estimate` is about what is not done yet.
+
+    Where rating needs the model the pairs are not known yet: `pairs` and `fusion_calls` are None.
+    """
+
+    rows_to_rate: int
+    rating_calls: Bounds
+    pairs: int | None
+    fusion_calls: Bounds | None
+    estimate: Estimate
+
+
 async def run_all(
-    run: Run,
-    on_end: Callable[[StageEnd], None],
-    *,
-    retry_failed: bool = False,
-    resume: Resume = "if-possible",
+    run: Run, on_end: Callable[[StageEnd], None], *, resume: Resume = "if-possible"
 ) -> list[StageEnd]:
-    """Bring every stage up to date; `on_end` hears of each as it ends."""
+    """Bring every stage up to date; `on_end` is called with each as it ends."""
     ends = []
-    for stage in STAGES:
-        end = await bring_up_to_date(run, stage, retry_failed=retry_failed, resume=resume)
+    for stage in run.stages:
+        end = await bring_up_to_date(run, stage, resume=resume)
         on_end(end)
         ends.append(end)
     return ends
 
 
-async def bring_up_to_date(
-    run: Run, stage: Stage, *, retry_failed: bool = False, resume: Resume = "if-possible"
-) -> StageEnd:
+async def bring_up_to_date(run: Run, stage: AnyStage, *, resume: Resume = "if-possible") -> StageEnd:
     """Run one stage, unless it is up to date; one that asks the model says first what it goes on with."""
-    if stage.retries:
-        set_out(run, stage.name, resume, retry_failed=retry_failed)
-    return await run_stage(run, stage, STAGES, retry_failed=retry_failed)
+    if stage.asks:
+        set_out(run, stage.name, resume)
+    return await run_stage(run, stage)
 
 
-async def plan(run: Run, on_end: Callable[[StageEnd], None]) -> dict[str, Any]:
-    """Run the stages that ask no model, up to fuse, and say how many calls the others would make.
-
-    Where rating needs the model the pairs are not known yet, and only its calls are told.
-    """
-    on_end(await run_stage(run, stage_named("load"), STAGES))
-    to_rate = rows_to_rate(run)
-    if to_rate:
+async def plan(run: Run, on_end: Callable[[StageEnd], None]) -> Plan:
+    """Run the stages that ask no model, up to fuse, and say how many calls the others would make."""
+    on_end(await run_stage(run, stage_named("load")))
+    ratings = _ratings_left(run)
+    if ratings:
         ahead = outlook(run, "rate")
-        calls = {"least": to_rate, "most": to_rate * (1 + MAX_REASKS)}
-        estimate = estimate_of_ratings(run, ahead.asked if ahead else to_rate)
-        return {
-            "rows_to_rate": to_rate,
-            "rating_calls": calls,
-            "pairs": None,
-            "fusion_calls": None,
-            "estimate": asdict(estimate),
-        }
+        estimate = ahead.estimate if ahead else estimate_of_ratings(run, ratings, ratings)
+        return Plan(
+            rows_to_rate=ratings,
+            rating_calls=_bounds(ratings, 1, 1),
+            pairs=None,
+            fusion_calls=None,
+            estimate=estimate,
+        )
     for name in ("rate", "embed", "score", "select"):
-        on_end(await run_stage(run, stage_named(name), STAGES))
-    return {"rows_to_rate": 0, "rating_calls": {"least": 0, "most": 0}, **fusion_plan(run)}
+        on_end(await run_stage(run, stage_named(name)))
+    return fusion_plan(run)
 
 
-def fusion_plan(run: Run) -> dict[str, Any]:
-    """How many pairs would be fused, and the least and most calls that takes; the ledger may answer some.
-
-    `estimate` is about those that are not done yet.
-    """
+def fusion_plan(run: Run) -> Plan:
+    """How many pairs would be fused, and the least and most calls that takes; the ledger may answer some."""
     pairs = len(chosen_pairs(run))
-    least, most = calls_of_a_fusion(run.settings.budget)
-    calls = {
-        "least": pairs * least,
-        "most": pairs * most,
-        "most_with_reasks": pairs * most * (1 + MAX_REASKS),
-    }
     ahead = outlook(run, "fuse")
-    estimate = estimate_of_fusions(run, ahead.asked if ahead else 0)
-    return {"pairs": pairs, "fusion_calls": calls, "estimate": asdict(estimate)}
+    return Plan(
+        rows_to_rate=0,
+        rating_calls=_bounds(0, 1, 1),
+        pairs=pairs,
+        fusion_calls=_bounds(pairs, *calls_of_a_fusion(run.settings.of(FuseSettings).budget)),
+        estimate=ahead.estimate if ahead else estimate_of_fusions(run, 0, 0),
+    )
+
+
+def _ratings_left(run: Run) -> int:
+    done = state_of(run, stage_named("rate")) == "done"
+    return 0 if done else rows_to_rate(run)
+
+
+def _bounds(items: int, least: int, most: int) -> Bounds:
+    return Bounds(least=items * least, most=items * most, most_with_reasks=items * most * (1 + MAX_REASKS))

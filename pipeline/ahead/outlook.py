@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Literal
 
-from ...checkpoints.sqlite.run_store import Record
-from ...prompts.render import Profile, template_hashes, templates_hash
+from ...prompts.render import current_hashes, template_hashes
 from ...records.errors import UsageError
+from ...records.listings import MadeAlike
+from ...records.stored import JsonObject, Stored
+from ...records.vocabulary import Profile
 from ..run.run_folder import Run
-from ..run.settings import EMBEDDED
-from ..run.stage import state_of
+from ..run.settings import EMBEDDED, ModelSettings
+from ..run.stage import USABLE, goes_on, stages_read, state_of
 from ..run.wiring import resolved_model
-from ..stages.order import MODEL_SETTINGS, stage_named
-from ..stages.planned import chosen_pairs, fusion_settings, rows_to_rate
+from ..stages.fuse import chosen_pairs, fusion_settings
+from ..stages.order import stage_named
+from ..stages.rate import rows_to_rate
 from .estimate import Estimate, estimate_of_fusions, estimate_of_ratings
 
 TEMPLATES = "templates"
 # what the prompt of a rating is made of
 _OF_A_RATING = ("rating", "rating_again", "system")
 
-_RATED = """
-SELECT (score IS NOT NULL) AS usable, rater, count(*) AS n FROM (
-    SELECT row_id, score, rater FROM ratings WHERE origin = 'model'
-    UNION ALL SELECT row_id, score, rater FROM audits
-) WHERE row_id IN (SELECT id FROM rows) GROUP BY 1, 2
-"""
-_FUSED = """
-SELECT recipe, count(*) AS n, status = 'failed' OR EXISTS
-    (SELECT 1 FROM fused_rows WHERE fusion_id = fusions.id AND status = 'failed') AS failed
-FROM fusions WHERE id IN (SELECT value FROM json_each(?)) GROUP BY 1, 3
-"""
 
-
-@dataclass(frozen=True)
-class Outlook:
+class Outlook(Stored):
     """Where a stage that asks the model stands.
 
-    `done` stays as it is; `failed` and `left` are asked for, and so is `anew`: what was done in another way.
+    `done` stays as it is; `failed` and `left` are asked for, and so is `again`: what was done in another way.
     `differs` names what makes the difference: settings, or `templates`.
     """
 
@@ -47,24 +36,24 @@ class Outlook:
     done: int
     failed: int
     left: int
-    anew: int
+    again: int
     differs: tuple[str, ...]
     estimate: Estimate
 
     @property
     def asked(self) -> int:
         """How many are asked for."""
-        return self.failed + self.left + self.anew
+        return self.failed + self.left + self.again
 
 
-def outlook(run: Run, name: str, *, retry_failed: bool = False) -> Outlook | None:
+def outlook(run: Run, name: str) -> Outlook | None:
     """The outlook of stage `rate` or `fuse`; None where it is up to date or cannot run yet."""
     stage = stage_named(name)
-    if any(state_of(run, stage_named(read)) != "done" for read in stage.reads):
+    if any(state_of(run, before) not in USABLE for before in stages_read(run, stage)):
         return None
-    if state_of(run, stage) == "done":
-        mark = run.store.mark(name)
-        if not (retry_failed and mark and mark.books.failed):
+    state, mark = state_of(run, stage), run.store.marks.get(name)
+    if state in USABLE and mark:
+        if not goes_on(run, stage, mark):
             return None
     elif name == "rate" and not rows_to_rate(run):
         return None
@@ -72,7 +61,7 @@ def outlook(run: Run, name: str, *, retry_failed: bool = False) -> Outlook | Non
 
 
 def outlooks(run: Run) -> dict[str, Outlook | None]:
-    """The outlooks of both stages; None also where a setting is missing without which none can be told."""
+    """The outlooks of both stages; None also where a setting is missing without which none can be had."""
     found: dict[str, Outlook | None] = {}
     for name in ("rate", "fuse"):
         try:
@@ -83,66 +72,98 @@ def outlooks(run: Run) -> dict[str, Outlook | None]:
 
 
 def _ratings(run: Run) -> Outlook:
-    changed = _changed(run, MODEL_SETTINGS)
+    changed = _changed(run)
     if set(_changed_templates(run)) & set(_OF_A_RATING):
         changed.append(TEMPLATES)
     model = resolved_model(run.settings, run.key)
     counts: Counter[str] = Counter()
-    for found in run.store.query(_RATED):
-        other = changed or (model != EMBEDDED and found["rater"] != model)
-        counts["failed" if not found["usable"] else "anew" if other else "done"] += found["n"]
-    if counts["anew"] and not changed:
+    for table in (run.store.ratings, run.store.audits):
+        for (rater, usable), number in table.by_rater().items():
+            other = changed or (model != EMBEDDED and rater != model)
+            counts["failed" if not usable else "again" if other else "done"] += number
+    if counts["again"] and not changed:
         changed.append("model")
-    wanted = rows_to_rate(run) or counts.total()
-    left = max(0, wanted - counts.total())
-    asked = estimate_of_ratings(run, left + counts["failed"] + counts["anew"])
-    return Outlook("ratings", counts["done"], counts["failed"], left, counts["anew"], tuple(changed), asked)
+    left = max(0, (rows_to_rate(run) or counts.total()) - counts.total())
+    return Outlook(
+        unit="ratings",
+        done=counts["done"],
+        failed=counts["failed"],
+        left=left,
+        again=counts["again"],
+        differs=tuple(changed),
+        estimate=estimate_of_ratings(
+            run,
+            left + counts["failed"] + counts["again"],
+            left + counts["again"] + _beginnings_of_ratings(run),
+        ),
+    )
+
+
+def _beginnings_of_ratings(run: Run) -> int:
+    """How often failed ratings may begin, those that --retry-failed adds included."""
+    more = 1 if run.scope.retry_failed else 0
+    tables = (run.store.ratings, run.store.audits)
+    return sum(failed.tries + more for table in tables for failed in table.failures())
 
 
 def _fusions(run: Run) -> Outlook:
-    ids = [pair["id"] for pair in chosen_pairs(run)]
+    ids = [pair.id for pair in chosen_pairs(run)]
     counts: Counter[str] = Counter()
     differs: dict[str, None] = {}
-    for found in run.store.query(_FUSED, json.dumps(ids)):
-        differences = _differences(run, json.loads(found["recipe"]))
-        counts["failed" if found["failed"] else "anew" if differences else "done"] += found["n"]
-        if not found["failed"]:
+    for made in run.store.fusions.made_alike(ids):
+        differences = _differences(run, made)
+        counts["failed" if made.failed else "again" if differences else "done"] += made.number
+        if not made.failed:
             differs |= dict.fromkeys(differences)
     left = len(ids) - counts.total()
-    asked = estimate_of_fusions(run, left + counts["failed"] + counts["anew"])
-    return Outlook("fusions", counts["done"], counts["failed"], left, counts["anew"], tuple(differs), asked)
+    more, begun = 1 if run.scope.retry_failed else 0, run.store.fusions.failed()
+    beginnings = left + counts["again"] + sum(begun[each] + more for each in ids if each in begun)
+    return Outlook(
+        unit="fusions",
+        done=counts["done"],
+        failed=counts["failed"],
+        left=left,
+        again=counts["again"],
+        differs=tuple(differs),
+        estimate=estimate_of_fusions(run, left + counts["failed"] + counts["again"], beginnings),
+    )
 
 
 def profile_of(run: Run) -> Profile:
     """The prompts that the run's model is asked with."""
-    return run.settings.profile_for(resolved_model(run.settings, run.key))
+    return run.settings.of(ModelSettings).profile_for(resolved_model(run.settings, run.key))
 
 
-def _differences(run: Run, recipe: Record) -> list[str]:
-    """What of a recipe is not as it would be now; one that an older ENTP left empty tells nothing."""
-    if not recipe:
+def _differences(run: Run, made: MadeAlike) -> list[str]:
+    """What of a fusion is not as it would be now; without a recipe, as an earlier ENTP left it, nothing."""
+    if made.recipe is None:
         return []
-    differs = [] if recipe["templates"] == templates_hash(profile_of(run)) else [TEMPLATES]
-    now: dict[str, Any] = vars(fusion_settings(run))
-    differs += [name for name, value in now.items() if recipe["settings"].get(name) != value]
-    asked = {"model": resolved_model(run.settings, run.key), "max_tokens": run.settings.max_tokens}
-    if asked["model"] == EMBEDDED:  # which goes by the name of its file
-        del asked["model"]
-    if run.settings.reply_mode != "auto":
-        asked["reply_mode"] = run.settings.reply_mode
-    return differs + [name for name, value in asked.items() if recipe["model"].get(name) != value]
+    templates = current_hashes(profile_of(run))
+    same = all(templates.get(name) == used for name, used in made.templates.items())
+    differs = [] if same else [TEMPLATES]
+    settings = made.recipe.settings
+    differs += [name for name, value in asdict(fusion_settings(run)).items() if settings.get(name) != value]
+    model, now = resolved_model(run.settings, run.key), run.settings.of(ModelSettings)
+    asked: JsonObject = {"max_tokens": now.max_tokens}
+    if model != EMBEDDED:  # which goes by the name of its file
+        asked["model"] = model
+    if now.reply_mode != "auto":
+        asked["reply_mode"] = now.reply_mode
+    return differs + [name for name, value in asked.items() if made.recipe.model.get(name) != value]
 
 
-def _changed(run: Run, names: tuple[str, ...]) -> list[str]:
-    """The settings among `names` that this command has changed."""
+def _changed(run: Run) -> list[str]:
+    """The settings of the model that this command has changed."""
     if run.before is None:
         return []
-    return [name for name in names if getattr(run.before, name) != getattr(run.settings, name)]
+    before, now = run.before.of(ModelSettings), run.settings.of(ModelSettings)
+    return [name for name in ModelSettings.model_fields if getattr(before, name) != getattr(now, name)]
 
 
 def _changed_templates(run: Run) -> list[str]:
     """The templates that are not as they were when the run was last worked on."""
     profile = profile_of(run)
-    before = run.store.code().get(TEMPLATES, {}).get(profile)
+    stored = run.store.code().get(TEMPLATES)
+    before = stored.get(profile) if isinstance(stored, dict) else None
     now = template_hashes(profile)
-    return [name for name in now if before and before.get(name) != now[name]]
+    return [name for name in now if isinstance(before, dict) and before.get(name) != now[name]]

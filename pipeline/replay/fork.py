@@ -10,25 +10,24 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from ...checkpoints.sqlite.run_store import Record
-from ...checkpoints.sqlite.saver import thread_id
+from ...checkpoints import thread_id
 from ...graph.fusion_steps import failed_outcome
-from ...graph.optimizer import UpdateTemplate
 from ...graph.state import FusionSettings, Outcome, TurnJson
 from ...graph.variant import variant_graph
-from ...graph.variant_steps import CHECKS
 from ...nodes.ask import Model
-from ...nodes.revision import RevisionTemplate
+from ...nodes.templates import by_figure, check_of, writers_of
 from ...records.errors import ModelError, UsageError
-from ...records.rows import tagged_hash
+from ...records.fusions import Fork
+from ...records.hashing import tagged_hash
+from ...records.stored import JsonObject
 from ..stages.fused import fused_row
-from .trace import CYCLE_OF, Step, run_traced
+from .trace import Step, run_traced
 
 EDITED = "edited"
 
@@ -48,7 +47,7 @@ def point_of(text: str) -> Point:
     """Read VARIANT:CYCLE:ATTEMPT; anything else is a UsageError."""
     found = re.fullmatch(r"([0-9]+):([12]):([0-9]+)", text)
     if found is None:
-        message = f"{text!r} is no point of a fusion"
+        message = f"{text!r} is not a point of a fusion"
         raise UsageError(
             message, "give VARIANT:CYCLE:ATTEMPT, such as 1:1:2 for variant 1, cycle 1, attempt 2"
         )
@@ -57,7 +56,7 @@ def point_of(text: str) -> Point:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is set anew at a point: the model, the attempt's template, the temperature or its text."""
+    """What is changed at a point: the model, the attempt's template, the temperature or its text."""
 
     model: str | None = None
     template: str | None = None
@@ -66,10 +65,10 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Fork:
+class ForkedRun:
     """A variant run on from a point: its record, and the steps that ran."""
 
-    record: Record
+    record: Fork
     steps: list[Step]
 
 
@@ -80,8 +79,8 @@ def step_at(steps: Iterable[Step], point: Point) -> Step:
     """
     first: dict[Point, Step] = {}
     for step in steps:
-        if step.variant is not None and step.attempt is not None:
-            first.setdefault(Point(step.variant, CYCLE_OF[step.node], step.attempt), step)
+        if step.variant is not None and step.cycle is not None and step.attempt is not None:
+            first.setdefault(Point(step.variant, step.cycle, step.attempt), step)
     if point not in first:
         message = f"the fusion has no attempt {point}"
         raise UsageError(message, f"it has {', '.join(map(str, sorted(first))) or 'none'}")
@@ -101,7 +100,7 @@ async def fork(
     model: Model,
     settings: FusionSettings,
     saver: BaseCheckpointSaver[Any],
-) -> Fork:
+) -> ForkedRun:
     """Run a variant on from a point with other settings or another text; nothing before it is asked again.
 
     Every superstep is kept by the saver, in the fork's own thread. Raises UsageError where a template cannot
@@ -131,24 +130,25 @@ async def fork(
             raise
         outcome = failed_outcome(brief, error)
     record = fused_row(brief["fusion_id"], outcome, model.chat.identity["model"])
-    place = {"cycle": point.cycle, "attempt": point.attempt, "changes": _told(changes)}
+    place: JsonObject = {"cycle": point.cycle, "attempt": point.attempt, "changes": _told(changes)}
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return Fork(record | place | {"id": fork_id, "created": created}, after)
+    forked = Fork.model_validate({**record, **place, "id": fork_id, "created": created})
+    return ForkedRun(forked, after)
 
 
 def _next_node(step: Step, point: Point, changes: Changes) -> str:
     """The node that runs first: what writes the attempt, or what judges a text that is there."""
     if changes.template is None:
-        return step.node if changes.turns is None else CHECKS[point.cycle]
+        return step.node if changes.turns is None else check_of(point.cycle).name
     if point.attempt == 1:
         message = f"attempt {point} is what its cycle begins with: no template writes it"
         raise UsageError(message, "set a template from a cycle's second attempt on")
-    candidates = get_args(RevisionTemplate if point.cycle == 1 else UpdateTemplate)
+    candidates = [template.name for template in by_figure(writers_of(point.cycle))]
     if changes.template not in candidates:
         message = f"no template {changes.template!r} can write attempt {point}"
         raise UsageError(message, f"choose one of {', '.join(candidates)}")
     return changes.template
 
 
-def _told(changes: Changes) -> Record:
+def _told(changes: Changes) -> JsonObject:
     return {name: value for name, value in asdict(changes).items() if value is not None}

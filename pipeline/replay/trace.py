@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
-from ...graph.optimizer import REVISIONS, UPDATES
 from ...graph.state import FusionSettings, Json, VariantState
-from ...graph.variant_steps import CHECKS, attempts_of
+from ...graph.variant_steps import attempts_of
+from ...nodes.templates import cycle_of
 from .changes import changed_turns
 
-# the cycle of each node that judges or writes an attempt
-CYCLE_OF: dict[str, int] = {
-    **{node: cycle for cycle, node in CHECKS.items()},
-    **dict.fromkeys(REVISIONS.values(), 1),
-    **dict.fromkeys(UPDATES.values(), 2),
+# of a key of the state that a step outside the two cycles has changed, what is shown
+_SHOWN: dict[str, Callable[[Any], Json]] = {
+    "domains": lambda domains: (
+        {"relationship": domains["relationship"]}
+        | {side: domains[side]["key_terms"] for side in ("left", "right")}
+    ),
+    "strategies": lambda chosen: {"strategies": [strategy["name"] for strategy in chosen]},
+    "drafts": lambda drafts: {"drafts": len(drafts)},
+    "carried": lambda variant: {"carried": variant},
+    "variants": lambda ended: {key: one[key] for one in ended.values() for key in ("status", "loss")},
 }
 
 
@@ -38,19 +43,23 @@ class Step:
         return None if brief is None else int(brief["variant"])
 
     @property
+    def cycle(self) -> int | None:
+        """The cycle whose attempt it writes or judges; None for the other nodes."""
+        return cycle_of(self.node)
+
+    @property
     def attempt(self) -> int | None:
         """The attempt of its cycle that it writes or judges; None for the other nodes."""
-        cycle = CYCLE_OF.get(self.node)
-        return None if cycle is None else len(attempts_of(cast(VariantState, self.given), cycle)) + 1
+        return self.cycle and len(attempts_of(cast(VariantState, self.given), self.cycle)) + 1
 
     def told(self) -> Json:
         """The step as a replay shows it; the keys that say nothing of this step are left out."""
         judged = self.changed.get("attempts", [None])[-1]
         shown = {
             "variant": self.variant,
-            "strategy": self.given["brief"]["strategy"] if self.variant is not None else None,
+            "strategy": self.given["brief"]["strategy"]["name"] if self.variant is not None else None,
             "node": self.node,
-            "cycle": CYCLE_OF.get(self.node),
+            "cycle": self.cycle,
             "attempt": self.attempt,
             "template": judged["template"] if judged else self.changed.get("template"),
             "unmet": judged["loss"]["unmet"] if judged else None,
@@ -58,33 +67,21 @@ class Step:
             if "turns" in self.changed
             else None,
             "calls": self._calls(),
-            "found": _found(self),
+            "found": self._found(),
             "error": self.error or None,
         }
         return {name: value for name, value in shown.items() if value is not None}
 
     def _calls(self) -> int:
-        """How many calls it made, re-asks included."""
-        if "attempts" in self.changed:  # with those of the node that wrote the text
-            return len(self.changed["attempts"][-1]["calls"]) - len(self.given.get("calls", ()))
-        return sum(len(made) for name, made in self.changed.items() if name.endswith("calls"))
+        """How many calls it made, re-asks included: a node and its operator have one name."""
+        judged = self.changed.get("attempts", [{}])[-1]
+        calls = judged.get("calls") or self.changed.get("calls", ())
+        return sum(call["operator"] == self.node for call in calls)
 
-
-def _found(step: Step) -> Json | None:
-    """What a step outside the two cycles came to."""
-    match step.node:
-        case "domain_analysis":
-            domains = step.changed.get("domains", {})
-            sides = {side: domains[side]["key_terms"] for side in ("left", "right") if side in domains}
-            return {"relationship": domains.get("relationship")} | sides
-        case "strategy_selection" | "collect":
-            return {name: value for name, value in step.changed.items() if name != "corpus"}
-        case "merged_corpus_generation":
-            return {"drafts": len(step.changed.get("drafts", ()))}
-        case "finish":
-            (outcome,) = step.changed["variants"].values()
-            return {"status": outcome["status"], "loss": outcome["loss"]}
-    return None
+    def _found(self) -> Json | None:
+        """What a step outside the two cycles came to."""
+        found = [shown(self.changed[name]) for name, shown in _SHOWN.items() if name in self.changed]
+        return {name: value for part in found for name, value in part.items()} if found else None
 
 
 async def run_traced(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from ...checkpoints.recorded_chat import RecordedChat
-from ...checkpoints.sqlite.ledger import Ledger
-from ...nodes.ask import first_object, with_schema
-from ...providers.chat import OpenAIChat, ReplyMode
+from ...checkpoints.ledger import Ledger
+from ...checkpoints.recorded_chat import Chat, RecordedChat
+from ...nodes.ask import first_object
 from ...records.calls import ChatReply, ChatRequest, call_key
 from ...records.conversation import Turn
 from ...records.errors import RequestRefused
-from ...records.rows import tagged_hash
+from ...records.hashing import tagged_hash
+from ...records.vocabulary import ReplyMode
 
 # the strictest first
 MODES: tuple[ReplyMode, ...] = ("json_schema", "json_object", "plain")
+# enough for a model that thinks before it answers
+MOST_TOKENS = 2_048
 # not named in the question, so that only a server that heeds the schema gives it
 KEY = "boils"
 SCHEMA: dict[str, Any] = {
@@ -30,38 +32,41 @@ QUESTION = (
 )
 
 
-async def settle_reply_mode(chat: OpenAIChat, address: str, ledger: Ledger | None = None) -> None:
-    """Set the strictest reply mode that the server heeds, before the first call that depends on it.
+async def settled_reply_mode(
+    chat_in: Callable[[ReplyMode], Chat], address: str, ledger: Ledger | None = None
+) -> ReplyMode:
+    """The strictest reply mode that the server heeds, found before the first call that depends on it.
 
-    A mode is passed over where the server refuses it or answers as if it had not been asked for it. What the
-    ledger knows of this server is not asked again.
+    `chat_in` gives the chat of a mode. A mode is passed over where the server refuses it or answers as if it
+    had not been asked for it. What the ledger knows of this server is not asked again.
     """
-    asked = {mode: _question(mode, address) for mode in MODES}
+    question = _question(address)
     if ledger is not None:
         for mode in MODES:
-            chat.reply_mode = mode
-            found = await asyncio.to_thread(ledger.find, call_key(chat.identity, asked[mode]))
-            if found and found.reply and _heeded(mode, found.reply):
-                return
-    answering = RecordedChat(chat, ledger) if ledger is not None else chat
+            found = await ledger.lookup(call_key(chat_in(mode).identity, question))
+            if found and _heeded(mode, found):
+                return mode
     for mode in MODES:
-        chat.reply_mode = mode
+        chat = chat_in(mode)
+        answering = RecordedChat(chat, ledger) if ledger is not None else chat
         try:
-            if _heeded(mode, await answering.complete(asked[mode])):
-                return
+            if _heeded(mode, await answering.complete(question)):
+                return mode
         except RequestRefused as error:
             if mode == "plain" or not error.about_format:
                 raise
+    return MODES[-1]
 
 
-def _question(mode: ReplyMode, address: str) -> ChatRequest:
+def _question(address: str) -> ChatRequest:
     return ChatRequest(
         operator="reply_mode",
-        # there is no template; another server is asked anew
+        # there is no template; another server is asked for itself
         template_hash=tagged_hash("server", address),
-        messages=QUESTION if mode == "json_schema" else with_schema(QUESTION, SCHEMA),
+        messages=QUESTION,
         temperature=0,
         reply_schema=SCHEMA,
+        max_tokens=MOST_TOKENS,
     )
 
 

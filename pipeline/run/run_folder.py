@@ -1,123 +1,142 @@
-"""A run folder: opening it, locking it, and what the stages share."""
+"""A run folder: opening it for work or for a look, and what the stages share."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from ...checkpoints.sqlite.ledger_schema import LEDGER
-from ...checkpoints.sqlite.migrations import open_database, store_error
-from ...checkpoints.sqlite.run_schema import RUN
-from ...checkpoints.sqlite.run_store import RunStore
-from ...providers.gate import Gate
+from ...checkpoints import CHECKPOINTS_FILE, LEDGER_FILE, holds_run, open_ledger, open_store
+from ...checkpoints.store import RunStore
+from ...providers.admission import Admission
 from ...records.errors import RunFolderError, UsageError
+from .lock import locked
 from .progress import Progress, Quiet
-from .settings import Settings
+from .settings import WHOLE, Asking, Places, Scope, Settings, settings_of
 
-CHECKPOINTS_FILE = "checkpoints.db"
-
-# what reading the contents of a foreign or damaged file raises
-_FOREIGN = (json.JSONDecodeError, UnicodeDecodeError, ValidationError)
-_SHOWN = 200
+if TYPE_CHECKING:
+    from ...checkpoints.ledger import Ledger
+    from .stage import Stages
 
 
 @dataclass(frozen=True)
 class Run:
-    """An open run: its folder, tables, settings, and where progress goes.
+    """An open run: its folder, tables, stages, settings, the scope of this command, where progress goes.
 
-    `key` opens the model's server; no call starts once `gate` is closed. `before` is what was stored before
-    this command changed settings; None in a new run.
+    `key` opens the model's server; every request passes `admission`. `before` is what was stored before this
+    command changed settings; None in a new run.
     """
 
     folder: Path
     store: RunStore
+    stages: Stages
     settings: Settings
-    progress: Progress
+    scope: Scope = WHOLE
+    progress: Progress = field(default_factory=Quiet)
     key: str | None = field(default=None, repr=False)
     before: Settings | None = None
-    gate: Gate = field(default_factory=Gate)
+    admission: Admission = field(default_factory=Admission)
+    writable: bool = False
+    """Opened for work, not for a look."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """The file of LangGraph's checkpoints."""
+        return self.folder / CHECKPOINTS_FILE
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where calls are recorded: a file of the run folder, unless another ledger is set.
+
+        Several runs may share a ledger, at the same time too: each is answered by what all have recorded.
+        Two that ask the same at the same moment may both pay, since neither finds the other's reply; both go
+        on with the one that was recorded first.
+        """
+        ledger = self.settings.of(Places).ledger
+        return Path(ledger) if ledger else self.folder / LEDGER_FILE
+
+    def open_ledger(self, *, read_only: bool = False) -> Ledger:
+        """The ledger of the run's calls."""
+        return open_ledger(self.ledger_path, read_only=read_only)
 
 
 @contextmanager
-def open_run(
+def open_folder(
     folder: Path,
+    stages: Stages,
     changes: Mapping[str, Any] | None = None,
     *,
+    scope: Scope = WHOLE,
     progress: Progress | None = None,
     key: str | None = None,
     create: bool = False,
-    retry_failed: bool = False,
-    empty: Sequence[str] = (),
+    keep_settings: bool = True,
 ) -> Iterator[Run]:
     """Open a run for work: one process at a time. `changes` are settings to change and to store.
 
-    `retry_failed` lets failed items begin once more. A record in one of the tables `empty` is a UsageError.
+    Changed settings are not stored with `keep_settings` False, nor where the block ends in a UsageError: a
+    command that was wrong leaves the run as it was. A new run stores them in any case.
 
-    Raises RunFolderError where there is no run (unless `create`), where it cannot be written, where another
-    process works on it, or where the encoder would change under existing embeddings.
+    Raises RunFolderError where there is no run (unless `create`), where it cannot be written, or where
+    another process works on it.
     """
     if create:
         _make(folder)
-    elif not (folder / RUN.file).exists():
-        message = f"{folder} holds no run"
+    elif not holds_run(folder):
+        message = f"{folder} does not hold a run"
         raise RunFolderError(message, "start one with entp load POOL --run DIR, or entp run POOL --run DIR")
-    with _locked(folder), RunStore(folder) as store:
-        _refuse_records(folder, store, empty)
-        stored = Settings().changed(store.settings())
-        again = {"tries": stored.tries + 1} if retry_failed else {}
-        settings = stored.changed({**(changes or {}), **again})
-        if settings.encoder != stored.encoder and store.mark("embed"):
-            message = f"{folder} was embedded with {stored.encoder}, now asked for {settings.encoder}"
-            raise RunFolderError(message, "cosines of two encoders cannot be mixed: use another run folder")
-        if settings.ledger and settings.ledger != stored.ledger:
-            open_database(settings.ledger, LEDGER).close()
+    with locked(folder), open_store(folder, create=create) as store:
+        stored = _stored(store, stages)
         before = stored if store.settings() else None
-        if settings != before:
-            store.set_settings(settings.model_dump(mode="json"))
-        yield Run(folder, store, settings, progress or Quiet(), key, before)
+        settings = stored.changed(changes or {})
+        _open_ledger_once(folder, settings, before)
+        if keep_settings or before is None:
+            store.set_settings(settings.whole())
+        admission = Admission(settings.of(Asking).concurrency)
+        try:
+            yield Run(
+                folder, store, stages, settings, scope, progress or Quiet(), key, before, admission, True
+            )
+        except UsageError:
+            if before is not None:
+                store.set_settings(before.whole())
+            raise
 
 
 @contextmanager
-def look_at_run(folder: Path, progress: Progress | None = None) -> Iterator[Run]:
-    """Open a run for reading, also while another process works on it."""
-    if not (folder / RUN.file).exists():
-        message = f"{folder} holds no run"
-        raise RunFolderError(message, "name a folder that entp run or entp load has made")
-    with RunStore(folder) as store:
-        try:
-            yield Run(folder, store, Settings().changed(store.settings()), progress or Quiet())
-        except sqlite3.Error as error:
-            raise store_error(folder / RUN.file, "reading", error) from error
-        except _FOREIGN as error:
-            message = f"{folder / RUN.file} holds what ENTP has not written: {str(error)[:_SHOWN]}"
-            raise RunFolderError(message, "it was damaged or changed: restore a copy of it") from error
+def look_at_folder(
+    folder: Path,
+    stages: Stages,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    scope: Scope = WHOLE,
+    progress: Progress | None = None,
+) -> Iterator[Run]:
+    """Open a run for reading, also while another process works on it: nothing is written or migrated.
 
-
-def ledger_path(run: Run) -> Path:
-    """Where a run's calls are recorded: a file of the run folder, unless another ledger is set.
-
-    Several runs may share a ledger, at the same time too: each is answered by what all have recorded.
-    Two that ask the same at the same moment may both pay, since neither finds the other's reply; both go on
-    with the one that was recorded first.
+    `changes` are settings to look at it with.
     """
-    return Path(run.settings.ledger) if run.settings.ledger else run.folder / LEDGER.file
+    if not holds_run(folder):
+        message = f"{folder} does not hold a run"
+        raise RunFolderError(message, "name a folder that entp run or entp load has made")
+    with open_store(folder, read_only=True) as store:
+        stored = _stored(store, stages)
+        changed = stored.changed(changes or {})
+        yield Run(folder, store, stages, changed, scope, progress or Quiet(), before=stored)
 
 
-def _refuse_records(folder: Path, store: RunStore, empty: Sequence[str]) -> None:
-    found = {table: store.count(table) for table in empty}
-    if any(found.values()):
-        held = ", ".join(f"{number:,} {table}" for table, number in found.items() if number)
-        message = f"{folder} has been begun: it holds {held}"
-        raise UsageError(message, "choose another folder with --run, or go on with --resume if-possible")
+def _stored(store: RunStore, stages: Stages) -> Settings:
+    return settings_of(store.settings(), (stage.settings for stage in stages))
+
+
+def _open_ledger_once(folder: Path, settings: Settings, before: Settings | None) -> None:
+    """Bring the ledger to the newest layout, since a look does not; refuse one that cannot be used."""
+    named = settings.of(Places).ledger
+    path = Path(named) if named else folder / LEDGER_FILE
+    if path.exists() or (named and (before is None or before.of(Places).ledger != named)):
+        open_ledger(path).close()
 
 
 def _make(folder: Path) -> None:
@@ -126,30 +145,3 @@ def _make(folder: Path) -> None:
     except OSError as error:
         message = f"run folder {folder} cannot be made: {error.strerror}"
         raise RunFolderError(message, "choose a folder that you can write to with --run") from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets go of it when the process ends, however it ends."""
-    path = folder / "run.lock"
-    try:
-        lock = path.open("a+")
-    except OSError as error:
-        message = f"run folder {folder} cannot be written: {error.strerror}"
-        raise RunFolderError(message, "choose a folder that you can write to with --run") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            message = f"{folder} is in use by process {holder}"
-            raise RunFolderError(message, "wait until it ends, or stop it, and try again") from error
-        try:
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-        except OSError as error:
-            message = f"{path} cannot be written: {error.strerror}"
-            raise RunFolderError(message, "free some space on that disk and run again") from error
-        yield

@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import Counts, RecordedChat
-from ...checkpoints.sqlite.ledger import Ledger
 from ...nodes.ask import ChatModel, Model
-from ...providers.gate import Gate
+from ...providers.admission import Admission
+from ...records.calls import Origin
 from ...records.errors import UsageError
-from .run_folder import Run, ledger_path
-from .settings import EMBEDDED, Settings
+from ...records.vocabulary import ReplyMode
+from .run_folder import Run
+from .settings import EMBEDDED, Asking, ModelSettings, Places, Settings
 
 
 @dataclass(frozen=True)
@@ -24,68 +27,92 @@ class OpenModel:
     model: Model
     counts: Counts
 
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return str(self.model.chat.identity["model"])
+
 
 def resolved_model(settings: Settings, key: str | None) -> str:
     """The model's name: as set, or the embedded one where neither model, address nor key is given.
 
     An address or a key without a model is a UsageError: nothing is spent on a guess.
     """
-    if settings.model:
-        return settings.model
-    if settings.base_url or key:
-        found = "an address" if settings.base_url else "a key in OPENAI_API_KEY"
+    model, address = settings.of(ModelSettings).model, settings.of(Places).base_url
+    if model:
+        return model
+    if address or key:
+        found = "an address" if address else "a key in OPENAI_API_KEY"
         message = f"{found} but no model is given"
         raise UsageError(message, "name one with --model NAME, or take --model embedded")
     return EMBEDDED
 
 
 @asynccontextmanager
-async def open_model(run: Run) -> AsyncIterator[OpenModel]:
-    """The chat model of a run, every call recorded; an embedded server starts and stops with it."""
+async def open_model(run: Run, stage: str) -> AsyncIterator[OpenModel]:
+    """The chat model of a run, every call recorded as the stage's; an embedded server lives as long."""
     settings = run.settings
-    with Ledger(ledger_path(run)) as ledger:
-        async with open_chat(settings, run.key, ledger, run.gate) as chat:
-            recorded = RecordedChat(chat, ledger)
-            profile = settings.profile_for(resolved_model(settings, run.key))
-            model = Model(chat=recorded, profile=profile, tries=settings.tries)
+    with run.open_ledger() as ledger:
+        async with open_chat(settings, run.key, ledger, run.admission) as chat:
+            recorded = RecordedChat(chat, ledger, _origin(run, stage, chat))
+            profile = settings.of(ModelSettings).profile_for(resolved_model(settings, run.key))
+            model = Model(chat=recorded, profile=profile)
             yield OpenModel(model, recorded.counts)
+
+
+def _origin(run: Run, stage: str, chat: ChatModel) -> Origin:
+    asking = run.settings.of(Asking)
+    return Origin(
+        run=run.store.run_id,
+        stage=stage,
+        model=chat.identity["model"],
+        prompt_price=asking.prompt_price,
+        completion_price=asking.completion_price,
+    )
 
 
 @asynccontextmanager
 async def open_chat(
-    settings: Settings, key: str | None, ledger: Ledger | None = None, gate: Gate | None = None
+    settings: Settings, key: str | None, ledger: Ledger | None = None, admission: Admission | None = None
 ) -> AsyncIterator[ChatModel]:
     """The chat model that the settings ask for, checked: reachable, the key accepted, the model there.
 
     With reply mode `auto` it is found out what the server can do, unless the ledger knows.
     """
     from ...providers.chat import OpenAIChat
-    from .reply_mode import settle_reply_mode
+    from .reply_mode import settled_reply_mode
 
+    wanted, asking, address = settings.of(ModelSettings), settings.of(Asking), settings.of(Places).base_url
+    admission = admission or Admission(asking.concurrency)
     async with AsyncExitStack() as stack:
-        base_url, name, api_key = settings.base_url, resolved_model(settings, key), key
+        base_url, name, api_key = address, resolved_model(settings, key), key
         embedded = name == EMBEDDED
         if embedded:
-            base_url, name = await _start_embedded(stack, settings)
+            base_url, name = await _start_embedded(stack, wanted)
             api_key = None
-        chat = OpenAIChat(
-            model=name,
-            base_url=base_url,
-            api_key=api_key,
-            reply_mode="json_schema" if settings.reply_mode == "auto" else settings.reply_mode,
-            max_tokens=settings.max_tokens,
-            timeout_s=settings.timeout_s,
-            concurrency=settings.concurrency,
-            gate=gate,
-        )
-        stack.push_async_callback(chat.aclose)
-        await chat.check()
-        if settings.reply_mode == "auto" and not embedded:
-            await settle_reply_mode(chat, settings.base_url or "", ledger)
-        yield chat
+
+        @cache
+        def chat_in(mode: ReplyMode) -> OpenAIChat:
+            chat = OpenAIChat(
+                model=name,
+                base_url=base_url,
+                api_key=api_key,
+                reply_mode=mode,
+                max_tokens=wanted.max_tokens,
+                timeout_s=asking.timeout_s,
+                admission=admission,
+            )
+            stack.push_async_callback(chat.aclose)
+            return chat
+
+        mode: ReplyMode = "json_schema" if wanted.reply_mode == "auto" else wanted.reply_mode
+        await chat_in(mode).check()
+        if wanted.reply_mode == "auto" and not embedded:
+            mode = await settled_reply_mode(chat_in, address or "", ledger)
+        yield chat_in(mode)
 
 
-async def _start_embedded(stack: AsyncExitStack, settings: Settings) -> tuple[str, str]:
+async def _start_embedded(stack: AsyncExitStack, settings: ModelSettings) -> tuple[str, str]:
     from ...providers.embedded import EmbeddedServer
 
     server = EmbeddedServer(Path(settings.gguf) if settings.gguf else None)

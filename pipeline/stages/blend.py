@@ -1,64 +1,230 @@
-"""Blend: the high-quality rows and a seeded share of the fused ones make the training set."""
+"""Blend: data sets by name, each of the high-quality rows, the low-quality ones, the fused ones, or a mix."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from ...checkpoints.sqlite.run_store import Record
+from pydantic import Field, field_validator
+
 from ...records.books import Books
-from ...records.rows import tagged_hash
+from ...records.datasets import Candidate, Member
+from ...records.errors import UsageError
+from ...records.hashing import tagged_hash
+from ...records.lines import Line, Table
+from ...records.stored import Stored
+from ...records.vocabulary import ContentClass, MemberKind, PairKind
 from ..run.run_folder import Run
-from ..run.stage import Result
+from ..run.settings import Seeded
+from ..run.stage import Findings, Result, Stage
+
+Whole: TypeAlias = Literal["hq", "lq", "full", "entp"]
+Source: TypeAlias = Whole | PairKind
+SOURCES: tuple[Source, ...] = (*get_args(Whole), *get_args(PairKind))
+DEFAULT_SET = "hq+entp"
+FUSED: dict[Source, tuple[MemberKind, ...]] = {
+    "entp": ("intra", "inter"),
+    "intra": ("intra",),
+    "inter": ("inter",),
+}
+
+_PART = re.compile(rf"({'|'.join(SOURCES)})(?:@(?:([0-9]+(?:\.[0-9]+)?)%|([0-9]+)))?")
 
 
-async def blend(run: Run) -> Result:
-    """Fill `blend`: all HQ rows in the order of the pool, then the fused rows that take part."""
-    high = [
-        {"kind": "HQ", "id": record["id"]}
-        for record in run.store.query(
-            "SELECT id FROM rows JOIN scores ON row_id = id WHERE quality = 'HQ' ORDER BY position"
-        )
-    ]
-    taken, left_out = _sample(run)
-    chosen = [{"position": position, **entry} for position, entry in enumerate([*high, *taken])]
-    with run.store.transaction():
-        run.store.replace("blend", chosen)
-    kinds = Counter(entry["kind"] for entry in chosen)
-    books = Books(
-        inputs=len(chosen) + left_out.total(), outputs=len(chosen), rejected=dict(sorted(left_out.items()))
+class SetPart(NamedTuple):
+    """One source of a data set, and how much of it: all, a share in percent, or a number of rows."""
+
+    source: Source
+    percent: float | None = None
+    rows: int | None = None
+
+    def number(self, there: int) -> int:
+        """How many of the rows that are there."""
+        if self.rows is not None:
+            return min(self.rows, there)
+        return there if self.percent is None else round(there * self.percent / 100)
+
+
+def parts_of(name: str) -> tuple[SetPart, ...]:
+    """What a data set's name says: sources joined by `+`, each with `@SHARE%` or `@ROWS` where not all.
+
+    A name that says nothing is a UsageError.
+    """
+    parts = []
+    for text in name.split("+"):
+        found = _PART.fullmatch(text)
+        percent = float(found[2]) if found and found[2] else None
+        if found is None or (percent is not None and percent > 100):
+            message = f"{name!r} does not name a data set"
+            remedy = (
+                f"join {', '.join(SOURCES)} with +, each with a share or a number: hq+entp@50%, entp@1000"
+            )
+            raise UsageError(message, remedy)
+        parts.append(SetPart(_source(found[1]), percent, int(found[3]) if found[3] else None))
+    return tuple(parts)
+
+
+def _source(text: str) -> Source:
+    return next(source for source in SOURCES if source == text)
+
+
+class BlendSettings(Seeded):
+    """Which data sets are made, and of which rows."""
+
+    sets: tuple[str, ...] = Field(
+        default=(DEFAULT_SET,),
+        description="data set to make: hq, lq, full, entp, intra, inter or several joined by +, each with "
+        "@SHARE% or @ROWS: hq+entp@50%, entp@1000",
     )
-    report = {"HQ": kinds["HQ"], "intra": kinds["intra"], "inter": kinds["inter"]}
-    return Result(books, report)
+    max_loss: int | None = Field(default=None, ge=0, description="leave out fused rows of a higher loss")
+    hq_exclude: tuple[ContentClass, ...] = Field(
+        default=(), description="content classes to leave out of the high-quality rows too, as the paper does"
+    )
+
+    @field_validator("sets")
+    @classmethod
+    def _named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            parts_of(name)
+        return names
 
 
-def _sample(run: Run) -> tuple[list[Record], Counter[str]]:
-    """The fused rows that take part, and why the others do not."""
-    settings = run.settings
-    carried = {
-        record["carried"]
-        for record in run.store.query(
-            "SELECT carried FROM fusions JOIN pairs ON 'fusion' IN (left_kind, right_kind) "
-            "AND fusions.id IN (left_id, right_id) WHERE EXISTS "
-            "(SELECT 1 FROM fused_rows WHERE fusion_id = pairs.id AND fused_rows.status = 'fused')"
-        )
-    }
+class BlendedSet(Stored):
+    """A data set in numbers: rows by kind, and fused rows that it left out by reason."""
+
+    name: str
+    rows: int
+    kinds: dict[MemberKind, int]
+    left_out: dict[str, int]
+
+
+class BlendFindings(Findings):
+    """The data sets that were made."""
+
+    sets: list[BlendedSet]
+
+
+async def blend(run: Run) -> Result[BlendFindings]:
+    """Make every data set of the settings, and drop those that an earlier blend made and nobody names now."""
+    settings = run.settings.of(BlendSettings)
+    made = []
+    with run.store.transaction():
+        run.store.data_sets.retain(settings.sets, "blend")
+        for name in settings.sets:
+            members, left_out = members_of(run, name)
+            run.store.data_sets.replace(name, members)
+            kinds = Counter(member.kind for member in members)
+            made.append(BlendedSet(name=name, rows=len(members), kinds=kinds, left_out=left_out))
+    rejected: Counter[str] = Counter()
+    for found in made:
+        rejected.update(found.left_out)
+    rows = sum(found.rows for found in made)
+    books = Books(inputs=rows + rejected.total(), outputs=rows, rejected=dict(sorted(rejected.items())))
+    return Result(books, BlendFindings(sets=made))
+
+
+def members_of(run: Run, name: str) -> tuple[list[Member], dict[str, int]]:
+    """The rows of a data set in order, and why fused rows that it could have had are not in it.
+
+    Rows of the pool stand in its order, fused ones in that of the plan. Draws go by a hash of id and seed, so
+    that a larger share of the same source holds the smaller one.
+    """
+    taken: dict[str, MemberKind] = {}
     left_out: Counter[str] = Counter()
-    candidates: list[Record] = []
-    for record in run.store.query(
-        "SELECT fused_rows.id, kind, loss FROM fused_rows JOIN pairs ON pairs.id = fusion_id "
-        "WHERE status = 'fused' ORDER BY pairs.position, variant"
-    ):
-        if record["id"] in carried:
-            left_out["carried into a later fusion"] += 1
-        elif record["kind"] not in settings.blend_kinds:
-            left_out[f"{record['kind']} rows not wanted"] += 1
-        elif settings.max_loss is not None and record["loss"] > settings.max_loss:
-            left_out["loss above --max-loss"] += 1
+    for part in parts_of(name):
+        there, why = (
+            _fused(run, part.source) if part.source in FUSED else (_of_pool(run, part.source), Counter())
+        )
+        drawn = _drawn(there, part, run.settings.of(BlendSettings).seed)
+        left_out += why
+        if len(drawn) < len(there):
+            left_out["not drawn"] += len(there) - len(drawn)
+        taken |= drawn
+    members = [
+        Member(name=name, position=at, kind=kind, id=row_id, made_by="blend")
+        for at, (row_id, kind) in enumerate(taken.items())
+    ]
+    return members, dict(left_out)
+
+
+def _of_pool(run: Run, source: Source) -> dict[str, MemberKind]:
+    """Rows of the pool by quality; `full` is both."""
+    excluded = run.settings.of(BlendSettings).hq_exclude
+    rows: list[tuple[int, str, MemberKind]] = []
+    if source in ("hq", "full"):
+        high = run.store.scores.of_quality("HQ")
+        rows += [(row.position, row.row_id, "HQ") for row in high if row.content_class not in excluded]
+    if source in ("lq", "full"):
+        rows += [(row.position, row.row_id, "LQ") for row in run.store.scores.of_quality("LQ")]
+    return {row_id: kind for _, row_id, kind in sorted(rows)}
+
+
+def _fused(run: Run, source: Source) -> tuple[dict[str, MemberKind], Counter[str]]:
+    """The fused rows that may take part, and why others do not.
+
+    One that a later fusion of its cluster took up is contained in that fusion's rows.
+    """
+    settings = run.settings.of(BlendSettings)
+    there: dict[str, MemberKind] = {}
+    why: Counter[str] = Counter()
+    for row in run.store.fused_rows.candidates():
+        if row.kind not in FUSED[source]:
+            continue
+        reason = _reason(row, settings.max_loss)
+        if reason:
+            why[reason] += 1
         else:
-            candidates.append({"kind": record["kind"], "id": record["id"]})
-    number = round(len(candidates) * settings.blend_percent / 100)
-    drawn = sorted(candidates, key=lambda entry: tagged_hash("blend", [settings.seed, entry["id"]]))[:number]
-    wanted = {entry["id"] for entry in drawn}
-    if len(candidates) > number:
-        left_out["not drawn"] += len(candidates) - number
-    return [entry for entry in candidates if entry["id"] in wanted], left_out
+            there[row.id] = row.kind
+    return there, why
+
+
+def _reason(row: Candidate, max_loss: int | None) -> str | None:
+    """Why a fused row is left out; None where it takes part."""
+    if row.carried_by:
+        return "carried into a later fusion"
+    if max_loss is not None and row.loss > max_loss:
+        return "loss above --max-loss"
+    return None
+
+
+def _drawn(there: dict[str, MemberKind], part: SetPart, seed: int) -> dict[str, MemberKind]:
+    """The rows of one part, in the order they were in."""
+    number = part.number(len(there))
+    if number == len(there):
+        return there
+    wanted = set(sorted(there, key=lambda row_id: tagged_hash("blend", [seed, row_id]))[:number])
+    return {row_id: kind for row_id, kind in there.items() if row_id in wanted}
+
+
+def _so_far(run: Run) -> Books:
+    return Books()
+
+
+def _lines(found: BlendFindings) -> Iterator[Line]:
+    header = ("data set", "rows", *get_args(MemberKind), "left out")
+    rows: list[tuple[object, ...]] = [
+        (
+            made.name,
+            made.rows,
+            *(made.kinds.get(kind, 0) for kind in get_args(MemberKind)),
+            sum(made.left_out.values()),
+        )
+        for made in found.sets
+    ]
+    yield Table(header, rows)
+
+
+STAGE = Stage(
+    name="blend",
+    does="make data sets of high-quality, low-quality and fused rows",
+    example="entp blend --run runs/first --sets hq+entp@50% --sets entp --max-loss 1",
+    settings=BlendSettings,
+    findings=BlendFindings,
+    lines=_lines,
+    work=blend,
+    so_far=_so_far,
+    reads=("score", "fuse"),
+    tables=("datasets",),
+)

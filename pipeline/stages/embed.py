@@ -2,142 +2,91 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
 from ...records.books import Books
-from ...records.conversation import from_json, plain_text
-from ...records.errors import RunFolderError
-from ...records.rows import tagged_hash
+from ...records.errors import UsageError
+from ...records.lines import Line
 from ..run.run_folder import Run
-from ..run.stage import Result
-
-Vectors: TypeAlias = "np.memmap[Any, np.dtype[np.float32]]"
-
-CHUNK = 1024
-# rows are unit vectors, so a row of another length has not been written, or not whole
-LENGTH_TOLERANCE = 1e-3
+from ..run.settings import Part
+from ..run.stage import Findings, Result, Stage
 
 
-async def embed(run: Run) -> Result:
-    """Write `embeddings.npy` files: rows whose text has been encoded before are taken over.
+class EmbedSettings(Part):
+    """What encodes."""
 
-    A file is named by the content of its rows in order and the encoder. It fills chunk by chunk, so that an
-    interrupted run goes on after the last chunk; the one before it goes when it is complete.
-    """
-    from ...providers.encoders import open_encoder
-
-    contents = [record["content"] for record in run.store.query("SELECT content FROM rows ORDER BY position")]
-    encoder = open_encoder(run.settings.encoder)
-    name = f"embeddings-{tagged_hash('embeddings', [encoder.name, contents])[:16]}.npy"
-    vectors = _open(run.folder / name, len(contents), encoder.dimensions)
-    _take_over(run, contents, name, vectors)
-    missing = np.flatnonzero(~written(vectors))
-    with run.progress.task(f"embedding with {encoder.name}", len(missing)) as done:
-        for start in range(0, len(missing), CHUNK):
-            chunk = missing[start : start + CHUNK]
-            vectors[chunk] = encoder.encode(_texts(run, chunk), on_progress=_steps(done))
-            vectors.flush()
-    for old in run.folder.glob("embeddings-*.npy*"):
-        if old.name != name:
-            old.unlink()
-    with run.store.transaction():
-        run.store.replace(
-            "embedded",
-            ({"position": at, "content": content, "file": name} for at, content in enumerate(contents)),
-        )
-    report = {
-        "encoder": encoder.name,
-        "dimensions": encoder.dimensions,
-        "encoded": len(missing),
-        "file": name,
-    }
-    return Result(Books(inputs=len(contents), outputs=len(contents)), report)
+    encoder: str = Field(
+        default="BAAI/bge-large-en-v1.5", description="sentence-transformers model, or 'embedded'"
+    )
 
 
-def embeddings(run: Run) -> Vectors:
-    """The vectors (N, d) of a run whose embed stage is done, in the order of `rows.position`."""
-    mark = run.store.mark("embed")
-    assert mark is not None, "the stages before are done when a stage works"
-    vectors: Vectors = np.load(run.folder / mark.report["file"], mmap_mode="r")
-    return vectors
+class EmbedFindings(Findings):
+    """The file of vectors."""
+
+    encoder: str
+    dimensions: int
+    encoded: int = Field(description="rows that were encoded now; the others were taken over")
+    file: str
 
 
-def embeddings_exist(run: Run) -> bool:
+async def _work(run: Run) -> Result[EmbedFindings]:
+    from .vectors import embed
+
+    return await embed(run)
+
+
+def vectors_file(run: Run) -> str | None:
+    """The name of the file of vectors that the finished stage left; None where it has not finished."""
+    mark = run.store.marks.get("embed")
+    return STAGE.findings_of(mark).file if mark else None
+
+
+def _check(run: Run) -> None:
+    now = run.settings.of(EmbedSettings).encoder
+    before = run.before.of(EmbedSettings).encoder if run.before else now
+    if now != before and run.store.embedded.count():
+        message = f"{run.folder} was embedded with {before}, and {now} is asked for now"
+        raise UsageError(message, "cosines of two encoders cannot be mixed: use another run folder")
+
+
+def _intact(run: Run) -> bool:
     """Whether the file of vectors is still there; a removed one is made again."""
-    mark = run.store.mark("embed")
-    return mark is not None and (run.folder / mark.report["file"]).exists()
+    name = vectors_file(run)
+    return name is not None and (run.folder / name).exists()
 
 
-def _open(path: Path, rows: int, dimensions: int) -> Vectors:
-    if not path.exists():
-        _make(path, rows, dimensions)
-    vectors: Vectors = np.load(path, mmap_mode="r+")
-    return vectors
+def _missing(run: Run) -> Iterator[str]:
+    from .vectors import embeddings, written
+
+    if not _intact(run):
+        yield "the file of embeddings is gone: run entp embed"
+    elif missing := int((~written(embeddings(run))).sum()):
+        yield f"the file of embeddings has no unit vector for {missing} rows: remove it and run entp embed"
 
 
-def _make(path: Path, rows: int, dimensions: int) -> None:
-    """A file of zeros, there as a whole or not at all.
-
-    Its space is taken now: what is written to a mapped file on a full disk kills the process.
-    """
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=(rows, dimensions))
-        if sys.platform == "linux":
-            with draft.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
-        draft.replace(path)
-    except OSError as error:
-        message = f"{path}: vectors of {rows} rows cannot be written: {error.strerror}"
-        raise RunFolderError(message, "free some space on that disk and run again") from error
+def _so_far(run: Run) -> Books:
+    rows = run.store.rows.count()
+    return Books(inputs=rows, pending=rows)
 
 
-def written(vectors: Vectors) -> NDArray[np.bool_]:
-    """Which rows of a file of vectors hold a unit vector: an unfinished one holds zeros, or half a vector."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    whole: NDArray[np.bool_] = np.abs(lengths - 1) < LENGTH_TOLERANCE
-    return whole
+def _lines(found: EmbedFindings) -> Iterator[Line]:
+    yield f"{found.encoder}, {found.dimensions} dimensions, {found.encoded} newly encoded"
 
 
-def _take_over(run: Run, contents: list[str], name: str, vectors: Vectors) -> None:
-    """Copy the vectors of texts that the file before this one holds."""
-    before = {record["content"]: record for record in run.store.db["embedded"].rows}
-    files = {record["file"] for record in before.values()}
-    for file in files - {name}:
-        if (run.folder / file).exists():
-            old = np.load(run.folder / file, mmap_mode="r")
-            for at, content in enumerate(contents):
-                if content in before:
-                    vectors[at] = old[before[content]["position"]]
-
-
-def _steps(done: Callable[[int], None]) -> Callable[[int], None]:
-    """From an encoder's running total to the number of items just done."""
-    before = 0
-
-    def told(total: int) -> None:
-        nonlocal before
-        done(total - before)
-        before = total
-
-    return told
-
-
-def _texts(run: Run, positions: NDArray[np.int64]) -> list[str]:
-    found = {
-        record["position"]: plain_text(from_json(json.loads(record["turns"])))
-        for record in run.store.query(
-            "SELECT position, turns FROM rows WHERE position BETWEEN ? AND ?",
-            int(positions[0]),
-            int(positions[-1]),
-        )
-    }
-    return [found[int(position)] for position in positions]
+STAGE = Stage(
+    name="embed",
+    does="encode each row as a unit vector",
+    example="entp embed --run runs/first --encoder BAAI/bge-large-en-v1.5",
+    settings=EmbedSettings,
+    findings=EmbedFindings,
+    lines=_lines,
+    work=_work,
+    so_far=_so_far,
+    reads=("load",),
+    tables=("embedded",),
+    check=_check,
+    intact=_intact,
+    missing=_missing,
+)

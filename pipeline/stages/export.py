@@ -1,61 +1,99 @@
-"""Export: write the blended training set as a file."""
+"""Export: write a data set as a training file."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
 
-from ...checkpoints.sqlite.run_store import Record
-from ...formats.export import ExportRow, write_rows
+from pydantic import Field
+
 from ...records.books import Books
-from ...records.conversation import from_json
-from ...records.errors import PoolError
+from ...records.errors import PoolError, UsageError
+from ...records.lines import Line
+from ...records.stored import Stored
+from ...records.vocabulary import ExportForm
 from ..run.run_folder import Run
-from ..run.stage import Result
+from ..run.settings import Part, Places
+from ..run.stage import Findings, Result, Stage, shown
+from .blend import BlendSettings
 
-DEFAULT_FILE = "blend.jsonl"
+ENDINGS = (".jsonl", ".parquet")
+SHOWN = 20
+
+
+class ExportSettings(Part):
+    """Which data set is written, and how."""
+
+    form: ExportForm = Field(default="messages", description="form of the exported rows")
+    set: str | None = Field(default=None, description="data set to write; by default the first that was made")
+
+
+class Refused(Stored):
+    """A row that was not written: what was found, and what it would have to be."""
+
+    id: str
+    found: str
+    expected: str
+
+
+class ExportFindings(Findings):
+    """The file that was written."""
+
+    file: str
+    form: ExportForm
+    set: str
+    rows: int
+    bytes: int
+    sha256: str
+    refused: list[Refused] = Field(description=f"the first {SHOWN}")
 
 
 def target(run: Run) -> Path:
-    """Where the training set goes: as set, else into the run folder."""
-    return Path(run.settings.out) if run.settings.out else run.folder / DEFAULT_FILE
+    """Where the training set goes: as set, else into the run folder under the data set's name."""
+    out = run.settings.of(Places).out
+    return Path(out) if out else run.folder / f"{data_set(run)}.jsonl"
 
 
-def target_exists(run: Run) -> bool:
-    """Whether the exported file is still there; a removed one is written again."""
-    return target(run).exists()
+def data_set(run: Run) -> str:
+    """The name of the data set to write."""
+    return run.settings.of(ExportSettings).set or run.settings.of(BlendSettings).sets[0]
+
+
+async def export(run: Run) -> Result[ExportFindings]:
+    """Write the data set; raises PoolError rather than overwrite a file that this run has not written."""
+    from ...formats.export import ExportRow, write_rows
+
+    path, name, form = target(run), data_set(run), run.settings.of(ExportSettings).form
+    rows = (
+        ExportRow(id=row.member.id, turns=row.turns, metadata=row.facts.model_dump(mode="json"))
+        for row in run.store.data_sets.rows(name)
+    )
+    with _claimed(run, path) as own, run.progress.task(f"writing {path}", None):
+        written = write_rows(path, rows, form=form, overwrite=own)
+    refused = len(written.refused)
+    books = Books(
+        inputs=written.written + refused,
+        outputs=written.written,
+        rejected={f"does not fit the {form} form": refused} if refused else {},
+    )
+    findings = ExportFindings(
+        file=str(path),
+        form=form,
+        set=name,
+        rows=written.written,
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        refused=[Refused(**row._asdict()) for row in written.refused[:SHOWN]],
+    )
+    return Result(books, findings)
 
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()
-
-
-async def export(run: Run) -> Result:
-    """Write the blend; raises PoolError rather than overwrite a file that this run has not written."""
-    path = target(run)
-    with _claimed(run, path) as own, run.progress.task(f"writing {path}", None):
-        written = write_rows(path, _rows(run), form=run.settings.form, overwrite=own)
-    refused = len(written.refused)
-    books = Books(
-        inputs=written.written + refused,
-        outputs=written.written,
-        rejected={f"does not fit the {run.settings.form} form": refused} if refused else {},
-    )
-    report: dict[str, Any] = {
-        "file": str(path),
-        "form": run.settings.form,
-        "rows": written.written,
-        "bytes": path.stat().st_size,
-        "sha256": sha256_of(path),
-        "refused": [row._asdict() for row in written.refused[:20]],
-    }
-    return Result(books, report)
 
 
 @contextmanager
@@ -66,40 +104,61 @@ def _claimed(run: Run, path: Path) -> Iterator[bool]:
     """
     name = str(path.resolve())
     if not path.exists():
-        run.store.insert("exports", [{"path": name}])
+        run.store.exports.add(name)
     try:
-        yield run.store.one("SELECT 1 FROM exports WHERE path = ?", name) is not None
+        yield run.store.exports.has(name)
     except PoolError:
         if not path.exists():
-            run.store.remove("exports", "path", name)
+            run.store.exports.remove(name)
         raise
 
 
-def _rows(run: Run) -> Iterator[ExportRow]:
-    for record in run.store.query("SELECT kind, id FROM blend ORDER BY position"):
-        yield _pool_row(run, record["id"]) if record["kind"] == "HQ" else _fused_row(run, record)
+def _check(run: Run) -> None:
+    path, name = target(run), data_set(run)
+    if path.suffix.lower() not in ENDINGS:
+        message = f"{path}: unknown ending of a training file"
+        raise UsageError(message, f"use {' or '.join(ENDINGS)}")
+    names = [found.name for found in run.store.data_sets.names()]
+    if name not in names:
+        message = f"there is no data set {name!r} (there is {', '.join(names) or 'none'})"
+        raise UsageError(message, f"make it first: entp blend --sets {name} --run {run.folder}")
 
 
-def _pool_row(run: Run, row_id: str) -> ExportRow:
-    row = run.store.one("SELECT * FROM rows JOIN scores ON row_id = id WHERE id = ?", row_id) or {}
-    return ExportRow(
-        id=row_id,
-        turns=from_json(json.loads(row["turns"])),
-        metadata={"kind": "HQ", "source": row["source"], "score": row["corrected"]},
-    )
+def _intact(run: Run) -> bool:
+    """Whether the file that was written is the one that is asked for, and still there."""
+    mark, out = run.store.marks.get("export"), run.settings.of(Places).out
+    same = mark is not None and out in (None, STAGE.findings_of(mark).file)
+    return same and target(run).exists()
 
 
-def _fused_row(run: Run, entry: Record) -> ExportRow:
-    row = run.store.one("SELECT * FROM fused_rows WHERE id = ?", entry["id"]) or {}
-    made_from = run.store.query("SELECT row_id FROM lineage WHERE fused_id = ? ORDER BY row_id", entry["id"])
-    return ExportRow(
-        id=entry["id"],
-        turns=from_json(json.loads(row["turns"])),
-        metadata={
-            "kind": entry["kind"],
-            "strategy": row["strategy"],
-            "loss": row["loss"],
-            "model": row["model"],
-            "made_from": [record["row_id"] for record in made_from],
-        },
-    )
+def _missing(run: Run) -> Iterator[str]:
+    mark = run.store.marks.get("export")
+    if mark and _intact(run) and sha256_of(target(run)) != STAGE.findings_of(mark).sha256:
+        yield f"{target(run)} has changed since it was exported"
+
+
+def _so_far(run: Run) -> Books:
+    rows = run.store.data_sets.count(data_set(run))
+    return Books(inputs=rows, pending=rows)
+
+
+def _lines(found: ExportFindings) -> Iterator[Line]:
+    yield f"{found.rows} rows of {found.set} as {found.form} in {shown(found.file)}"
+
+
+STAGE = Stage(
+    name="export",
+    does="write a data set as a training file",
+    example="entp export --run runs/first --form sharegpt --out train.parquet",
+    settings=ExportSettings,
+    findings=ExportFindings,
+    lines=_lines,
+    work=export,
+    so_far=_so_far,
+    reads=("blend",),
+    tables=("exports",),
+    heeds=("out",),
+    check=_check,
+    intact=_intact,
+    missing=_missing,
+)

@@ -2,203 +2,124 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from contextlib import AsyncExitStack
-from contextvars import Context
-from typing import cast
+from collections.abc import Iterator
+from dataclasses import fields
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.types import Durability
+from pydantic import Field
 
-from ...checkpoints.sqlite.run_store import Record
-from ...checkpoints.sqlite.saver import open_saver, thread_id
-from ...graph.cluster_fusion import (
-    ClusterState,
-    Operand,
-    PlannedFusion,
-    cluster_fusion_graph,
-    steps_of_a_cluster,
-)
-from ...graph.fusion import fusion_graph
-from ...graph.state import FusionInput, FusionSettings, FusionState, TurnJson
-from ...nodes.ask import Model
+from ...graph.state import FusionSettings
 from ...records.books import Books
-from ..run.crowd import for_each
-from ..run.run_folder import CHECKPOINTS_FILE, Run
-from ..run.stage import Result
-from ..run.wiring import open_model
-from .fused import asked_of, failed_fusion, fused_records, overrides, recipe_of
-from .planned import chosen_pairs, fusion_settings
-from .rate import by_kind, first_of_each_kind
-
-VARIANTS = 3
-# when LangGraph saves checkpoints: after every superstep, or once at the end
-_DURABILITY: dict[str, Durability] = {"all": "async", "last": "exit"}
-SIDES = ("left", "right")
-BEYOND = "beyond --pairs"
+from ...records.lines import Line, Table
+from ...records.pairs import Pair
+from ...records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS
+from ..run.run_folder import Run
+from ..run.settings import ModelSettings, Seeded
+from ..run.stage import Findings, Result, Stage
+from .rate import by_kind
+from .spending import Spent
 
 
-async def fuse(run: Run) -> Result:
-    """Fill `fusions`, `fused_rows` and `lineage`, each fusion in one transaction.
+class FuseSettings(ModelSettings, Seeded):
+    """How every fusion is made."""
 
-    A fusion whose operands, settings and templates have not changed is kept as it is; any other is run, its
-    calls answered from the ledger where they have been made before.
+    budget: int = Field(default=BUDGET, ge=1, le=10, description="most attempts a cycle, the first included")
+    temperature: float = Field(
+        default=TEMPERATURE, ge=0, le=2, description="for every operator but domain analysis"
+    )
+    domain_temperature: float = Field(
+        default=DOMAIN_TEMPERATURE, ge=0, le=2, description="for domain analysis"
+    )
+
+
+class FuseFindings(Findings):
+    """What the pairs gave."""
+
+    pairs: int = Field(description="pairs that have been fused, or have failed")
+    left: int = Field(description="pairs that were beyond --pairs")
+    fused_rows: int
+    losses: dict[int, int] = Field(description="fused rows by the loss that is left")
+    spent: Spent
+    overrides: int = Field(description="how often a symbolic check overruled the model's word")
+
+
+async def _work(run: Run) -> Result[FuseFindings]:
+    from .fusing import fuse
+
+    return await fuse(run)
+
+
+def fusion_settings(run: Run) -> FusionSettings:
+    """What the run's settings decide about every fusion."""
+    settings = run.settings.of(FuseSettings)
+    return FusionSettings(**{field.name: getattr(settings, field.name) for field in fields(FusionSettings)})
+
+
+def chosen_pairs(run: Run) -> list[Pair]:
+    """The pairs in the scope of this command, operands before what uses them.
+
+    With `--pairs N` it is N of the plan, half of each kind where there are as many: those of two rows before
+    those of earlier fusions, short texts first, so that a trial is cheap. It is not a random sample.
     """
-    pairs = chosen_pairs(run)
-    ids = {pair["id"] for pair in pairs}
-    with run.store.transaction():
-        stale = [(row["id"],) for row in run.store.query("SELECT id FROM fusions") if row["id"] not in ids]
-        run.store.db.conn.executemany("DELETE FROM fusions WHERE id = ?", stale)
-    spent: dict[str, int] = {}
-    if pairs:
-        async with open_model(run) as opened:
-            await _Fusing(run, opened.model).all(pairs)
-            spent = vars(opened.counts)
-    return _result(run, pairs, spent)
+    limit = run.scope.pairs
+    if limit is None:
+        return sorted(run.store.pairs.all(), key=lambda pair: (pair.depth, pair.position))
+    planned = sorted(
+        run.store.pairs.with_lengths(), key=lambda found: (found[0].depth, found[1], found[0].position)
+    )
+    intra, inter = ([pair for pair, _ in planned if pair.kind == kind] for kind in ("intra", "inter"))
+    few_inter = min(len(inter), max(limit // 2, limit - len(intra)))
+    return intra[: limit - few_inter] + inter[:few_inter]
 
 
-class _Fusing:
-    """The fusions of one run: clusters and inter pairs in flight together."""
-
-    def __init__(self, run: Run, model: Model) -> None:
-        self._run = run
-        self._model = model
-        self._settings = fusion_settings(run)
-        self._recipe = recipe_of(model, self._settings)
-        self._saver: AsyncSqliteSaver | None = None
-        self._cluster = cluster_fusion_graph(self._fuse).compile(name="cluster_fusion")
-
-    async def all(self, pairs: list[Record]) -> None:
-        self._pairs = {pair["id"]: pair for pair in pairs}
-        keep = self._run.settings.keep_checkpoints
-        checkpoints = self._run.folder / CHECKPOINTS_FILE
-        async with AsyncExitStack() as stack:
-            # what a fusion left before has to go even where it leaves nothing now
-            if keep != "none" or checkpoints.exists():
-                self._saver = await stack.enter_async_context(open_saver(checkpoints))
-            keeper = None if keep == "none" else self._saver
-            self._fusion = fusion_graph(self._model).compile(checkpointer=keeper, name="fusion")
-            with self._run.progress.task("fusing pairs", len(pairs)) as self._done:
-                await for_each(_groups(pairs), self._fold, workers=self._run.settings.concurrency)
-
-    async def _fold(self, group: list[Record]) -> None:
-        """Merge one cluster into one corpus, or the two rows of an inter pair."""
-        state = await self._cluster.ainvoke(
-            ClusterState(rows=self._texts(group), plan=[_planned(pair) for pair in group]),
-            {"recursion_limit": steps_of_a_cluster(len(group))},
-            context=self._settings,
-        )
-        for fusion_id, reason in state["failed"].items():
-            self._store(failed_fusion(fusion_id, reason, self._recipe), [])
-            self._done(1)
-
-    async def _fuse(
-        self, state: FusionInput, config: RunnableConfig, /, *, context: FusionSettings
-    ) -> FusionState:
-        """One fusion: the one at hand where nothing that shapes it has changed, else run and stored."""
-        asked = asked_of(state, self._recipe)
-        kept = self._kept(state["fusion_id"], asked)
-        if kept is not None:
-            self._done(1)
-            return kept
-        # a task of its own, since within the cluster's the thread would be taken for a part of the cluster's
-        ended = await asyncio.create_task(self._invoke(state, config), context=Context())
-        fusion, rows = fused_records(ended, asked, self._recipe)
-        self._store(fusion, rows, sorted(self._sources(state["fusion_id"])))
-        self._done(1)
-        return ended
-
-    async def _invoke(self, state: FusionInput, config: RunnableConfig) -> FusionState:
-        thread = thread_id(state["fusion_id"])
-        # the ledger answers what was asked before, so an unfinished thread is begun anew, not resumed
-        if self._saver is not None:
-            await self._saver.adelete_thread(thread)
-        ended = await self._fusion.ainvoke(
-            state,
-            {**config, "configurable": {"thread_id": thread}},
-            context=self._settings,
-            durability=_DURABILITY.get(self._run.settings.keep_checkpoints),
-        )
-        return cast(FusionState, ended)
-
-    def _kept(self, fusion_id: str, asked: str) -> FusionState | None:
-        """A finished fusion without a failed variant, asked for in the same way."""
-        known = self._run.store.one(
-            "SELECT carried.turns FROM fusions JOIN fused_rows AS carried ON carried.id = carried "
-            "WHERE fusions.id = ? AND asked = ? AND NOT EXISTS "
-            "(SELECT 1 FROM fused_rows WHERE fusion_id = fusions.id AND status = 'failed')",
-            fusion_id,
-            asked,
-        )
-        return FusionState(corpus=json.loads(known["turns"])) if known else None
-
-    def _texts(self, group: list[Record]) -> dict[str, list[TurnJson]]:
-        wanted = [pair[f"{side}_id"] for pair in group for side in SIDES if pair[f"{side}_kind"] == "row"]
-        sql = "SELECT id, turns FROM rows WHERE id IN (SELECT value FROM json_each(?))"
-        return {row["id"]: json.loads(row["turns"]) for row in self._run.store.query(sql, json.dumps(wanted))}
-
-    def _sources(self, fusion_id: str) -> set[str]:
-        """The rows of the pool that a fusion is made from, through all earlier fusions."""
-        rows: set[str] = set()
-        for side in SIDES:
-            operand = self._pairs[fusion_id][f"{side}_id"]
-            from_row = self._pairs[fusion_id][f"{side}_kind"] == "row"
-            rows |= {operand} if from_row else self._sources(operand)
-        return rows
-
-    def _store(self, fusion: Record, rows: list[Record], sources: list[str] | None = None) -> None:
-        with self._run.store.transaction():
-            self._run.store.insert("fusions", [fusion])
-            self._run.store.insert("fused_rows", rows)
-            self._run.store.insert(
-                "lineage",
-                [{"fused_id": row["id"], "row_id": source} for row in rows for source in sources or ()],
-            )
+def failures(run: Run) -> list[str]:
+    """Why variants failed; that of a fusion that failed as a whole counts for all its variants."""
+    whole = [reason for reason in run.store.fusions.failure_reasons() for _ in range(VARIANTS)]
+    return [*run.store.fused_rows.failure_reasons(), *whole]
 
 
-def _groups(pairs: list[Record]) -> list[list[Record]]:
-    """The pairs of each cluster together, in the order of their plan; every inter pair by itself."""
-    groups: dict[object, list[Record]] = {}
-    for pair in pairs:
-        groups.setdefault(pair["id"] if pair["cluster"] is None else pair["cluster"], []).append(pair)
-    return list(groups.values())
-
-
-def _planned(pair: Record) -> PlannedFusion:
-    left, right = (Operand(kind=pair[f"{side}_kind"], id=pair[f"{side}_id"]) for side in SIDES)
-    return PlannedFusion(fusion_id=pair["id"], left=left, right=right)
-
-
-def _result(run: Run, pairs: list[Record], spent: dict[str, int]) -> Result:
-    planned = run.store.count("pairs")
-    outputs = run.store.count("fused_rows", "status = 'fused'")
-    failed = _reasons(run, "fused_rows")
-    for reason in _reasons(run, "fusions"):
-        failed += [reason] * VARIANTS
-    beyond = VARIANTS * (planned - len(pairs))
-    books = Books(
+def books(run: Run) -> Books:
+    """The variants of all planned pairs: fused, failed, or not begun yet."""
+    planned = VARIANTS * run.store.pairs.count()
+    fused = sum(run.store.fused_rows.losses().values())
+    failed = by_kind(failures(run))
+    return Books(
         unit="variants",
-        inputs=VARIANTS * planned,
-        outputs=outputs,
-        rejected={BEYOND: beyond} if beyond else {},
-        failed=by_kind(failed),
+        inputs=planned,
+        outputs=fused,
+        failed=failed,
+        pending=planned - fused - sum(failed.values()),
     )
-    losses = run.store.query(
-        "SELECT loss, count(*) AS n FROM fused_rows WHERE status = 'fused' GROUP BY loss ORDER BY loss"
-    )
-    report = {
-        "pairs": len(pairs),
-        "fused_rows": outputs,
-        "losses": {str(record["loss"]): record["n"] for record in losses},
-        "why": first_of_each_kind(failed),
-        "spent": spent,
-        "overrides": overrides(run),
-    }
-    return Result(books, report)
 
 
-def _reasons(run: Run, table: str) -> list[str]:
-    found = run.store.query(f"SELECT reason FROM {table} WHERE status = 'failed' ORDER BY id")
-    return [record["reason"] for record in found]
+def _left(run: Run) -> bool:
+    there = set(run.store.fusions.ids())
+    return any(pair.id not in there for pair in chosen_pairs(run))
+
+
+def _lines(found: FuseFindings) -> Iterator[Line]:
+    yield f"{found.pairs} pairs gave {found.fused_rows} fused rows"
+    if found.left:
+        yield f"{found.left} pairs are left; the same command without --pairs goes on with them"
+    if found.losses:
+        yield Table(("loss left", "rows"), list(found.losses.items()))
+    yield from found.spent.lines()
+    yield f"{found.overrides} times a symbolic check overruled the model"
+
+
+STAGE = Stage(
+    name="fuse",
+    does="fuse each pair into up to three rows",
+    example="entp fuse --run runs/first --pairs 20 --dry-run",
+    settings=FuseSettings,
+    findings=FuseFindings,
+    lines=_lines,
+    work=_work,
+    so_far=books,
+    reads=("load", "select"),
+    tables=("fusions", "fused_rows", "lineage"),
+    asks=True,
+    left=_left,
+    listed="entp list fusions, entp list fused",
+    heeds=("keep_checkpoints",),
+    scope=("pairs",),
+)

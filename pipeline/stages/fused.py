@@ -1,16 +1,20 @@
-"""From the final state of a fusion to its records, and what they add up to."""
+"""From the final state of a fusion to its records."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import asdict
+from typing import cast
 
-from ...checkpoints.sqlite.run_store import Record
-from ...graph.state import Attempt, FusionInput, FusionSettings, FusionState, Outcome
+from ...graph.state import Attempt, FusionSettings, FusionState, Outcome
 from ...nodes.ask import Model
-from ...prompts.render import templates_hash
-from ...records.rows import tagged_hash
-from ..run.run_folder import Run
+from ...records.calls import CallTrace
+from ...records.conversation import Conversation, to_json
+from ...records.fusions import Ended, FusedRow, Fusion, Recipe
+from ...records.hashing import tagged_hash
+from ...records.stored import JsonObject
+from ...records.work import Claim
+
+OPERAND_MISSING = "OperandMissing: a fusion that it builds on has no fused row; a fold goes past it"
 
 
 def fused_id(fusion_id: str, variant: int) -> str:
@@ -18,82 +22,97 @@ def fused_id(fusion_id: str, variant: int) -> str:
     return f"{fusion_id}-{variant}"
 
 
-def recipe_of(model: Model, settings: FusionSettings) -> Record:
-    """All that shapes a fusion besides its operands, as a replay needs it."""
-    return {
-        "model": model.chat.identity,
-        "profile": model.profile,
-        "templates": templates_hash(model.profile),
-        "tries": model.tries,
-        "settings": {field.name: getattr(settings, field.name) for field in fields(FusionSettings)},
+def recipe_of(model: Model, settings: FusionSettings) -> Recipe:
+    """All that shapes a fusion besides its operands and templates, as a replay needs it."""
+    return Recipe(
+        model=model.chat.identity,
+        profile=model.profile,
+        tries=model.max_beginnings,
+        settings=asdict(settings),
+    )
+
+
+def asked_of(left: Conversation, right: Conversation, recipe: Recipe) -> str:
+    """The hash of what was asked for: operands, model and settings.
+
+    How often it may begin again does not shape it, and its templates are compared one by one: a fusion
+    depends on those that its calls used, and no others.
+    """
+    shaping = {
+        "operands": [to_json(left), to_json(right)],
+        "model": recipe.model,
+        "settings": recipe.settings,
     }
+    return tagged_hash("fusion", shaping)
 
 
-def asked_of(state: FusionInput, recipe: Record) -> str:
-    """The hash of all that shapes a fusion; how often it may begin anew does not."""
-    shaping = {name: recipe[name] for name in ("settings", "model", "templates")}
-    return tagged_hash("fusion", {"operands": [state["left"], state["right"]], **shaping})
-
-
-def fused_records(state: FusionState, asked: str, recipe: Record) -> tuple[Record, list[Record]]:
-    """The record of a finished fusion and those of its variants."""
-    fusion_id = state["fusion_id"]
-    carried = state["carried"]
-    fusion = {
-        "id": fusion_id,
-        "asked": asked,
-        "recipe": recipe,
-        "status": "done",
-        "reason": "",
-        "domains": state["domains"],
-        "strategies": state["strategies"],
-        "carried": fused_id(fusion_id, carried) if carried >= 0 else None,
-        "calls": [*state["analysis_calls"], *state["merge_calls"]],
-    }
+def ended_records(claim: Claim, state: FusionState, asked: str, recipe: Recipe) -> Ended:
+    """The records of a fusion whose variants have ended."""
+    fusion_id, carried = claim.pair.id, state["carried"]
     outcomes = [outcome for _, outcome in sorted(state["variants"].items())]
-    model = recipe["model"]["model"]
-    return fusion, [fused_row(fusion_id, outcome, model) for outcome in outcomes]
+    rows = [FusedRow.model_validate(fused_row(fusion_id, outcome, recipe.model_name)) for outcome in outcomes]
+    calls = [CallTrace.model_validate(call) for call in state["calls"]]
+    fusion = Fusion(
+        id=fusion_id,
+        asked=asked,
+        status="done",
+        recipe=recipe,
+        domains=state["domains"],
+        strategies=[strategy["name"] for strategy in state["strategies"]],
+        templates=templates_of(calls, [attempt for outcome in outcomes for attempt in outcome["attempts"]]),
+        carried=None if carried is None else fused_id(fusion_id, carried),
+        missing=_missing(claim),
+        calls=calls,
+    )
+    return Ended(fusion, rows, _sources(claim))
 
 
-def failed_fusion(fusion_id: str, reason: str, recipe: Record) -> Record:
+def failed_fusion(claim: Claim, reason: str, recipe: Recipe) -> Ended:
     """The record of a fusion that ended before its variants began; it is never taken for a finished one."""
-    return {
-        "id": fusion_id,
-        "asked": "",
-        "recipe": recipe,
-        "status": "failed",
-        "reason": reason,
-        "domains": {},
-        "strategies": [],
-        "carried": None,
-        "calls": [],
-    }
+    fusion = Fusion(
+        id=claim.pair.id, asked="", status="failed", recipe=recipe, reason=reason, missing=_missing(claim)
+    )
+    return Ended(fusion, [], [])
 
 
-def fused_row(fusion_id: str, outcome: Outcome, model: str) -> Record:
+def fused_row(fusion_id: str, outcome: Outcome, model: str) -> JsonObject:
     """The record of one variant as it ended, with the tokens of all its attempts."""
     attempts = outcome["attempts"]
-    calls: list[dict[str, Any]] = [call for attempt in attempts for call in attempt["calls"]]
+    calls = [call for attempt in attempts for call in attempt["calls"]]
     return {
         "id": fused_id(fusion_id, outcome["variant"]),
         "fusion_id": fusion_id,
         "variant": outcome["variant"],
         "strategy": outcome["strategy"],
         "status": outcome["status"],
-        "turns": outcome["turns"],
+        "turns": list(outcome["turns"]),
         "loss": outcome["loss"],
         # the first attempt of Cycle 2 judges what Cycle 1 has written
         "templates": [a["template"] for a in attempts if a["cycle"] == 1 or a["attempt"] > 1],
         "attempts": _without_repeats(attempts),
-        "reason": outcome["reason"],
-        "raw": outcome["raw"],
+        "reason": outcome["reason"] or None,
+        "raw": outcome["raw"] or None,
         "model": model,
         "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
         "completion_tokens": sum(call["completion_tokens"] for call in calls),
     }
 
 
-def _without_repeats(attempts: list[Attempt]) -> list[Record]:
+def templates_of(calls: list[CallTrace], attempts: list[Attempt]) -> dict[str, str]:
+    """The hash of every template that the calls of a fusion used, by its name."""
+    made = [*calls, *(CallTrace.model_validate(call) for attempt in attempts for call in attempt["calls"])]
+    return {call.operator: call.template_hash for call in made}
+
+
+def _missing(claim: Claim) -> list[str]:
+    return list(dict.fromkeys((*claim.left.missing, *claim.right.missing)))
+
+
+def _sources(claim: Claim) -> list[str]:
+    return sorted({*claim.left.sources, *claim.right.sources})
+
+
+def _without_repeats(attempts: list[Attempt]) -> list[JsonObject]:
     """The attempts, each with its text only where it is not that of the attempt before.
 
     Texts are most of what a run keeps of a fusion, and the first attempt of Cycle 2 judges one of Cycle 1.
@@ -101,19 +120,9 @@ def _without_repeats(attempts: list[Attempt]) -> list[Record]:
     stored = []
     last = None
     for attempt in attempts:
-        record: Record = {**attempt}
+        record = cast(JsonObject, dict(attempt))
         if attempt["turns"] == last:
             del record["turns"]
         stored.append(record)
         last = attempt["turns"]
     return stored
-
-
-def overrides(run: Run) -> int:
-    """How often a symbolic check overruled the model's word, in all attempts of the fusions at hand."""
-    sql = (
-        "SELECT coalesce(sum(json_array_length(attempt.value, '$.loss.overrides')), 0) AS n "
-        "FROM fused_rows, json_each(attempts) AS attempt"
-    )
-    found = run.store.one(sql) or {"n": 0}
-    return int(found["n"])

@@ -1,103 +1,142 @@
-"""Load: read the pool's files into the run; what is no row goes to the rejected list."""
+"""Load: read the pool's files into the run; what is not a row goes to the rejected list."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field
 
 from ...formats.pool import PoolFile, open_pool, read_pool
 from ...records.books import Books
-from ...records.conversation import to_json
 from ...records.errors import PoolError, UsageError
-from ...records.rows import RejectedRow, Row, content_hash
+from ...records.lines import Line
+from ...records.rows import RejectedRow, StoredRow, content_hash
+from ...records.stored import Stored
 from ..run.run_folder import Run
-from ..run.stage import Result
+from ..run.settings import Part, Places
+from ..run.stage import Findings, Result, Stage, shown
+
+SHOWN = 20
 
 
-def pool_unchanged(run: Run) -> bool:
-    """Whether the pool's files are as they were loaded; a file that has gone undoes nothing."""
-    mark = run.store.mark("load")
-    if mark is None or any(not path.exists() for path in _paths(run)):
-        return True
-    loaded = mark.report["pool"]
-    # reading all of a large pool takes a while, so a look at size and time comes first
-    return bool(loaded["seen"] == _seen(run) or loaded["digest"] == _digest(run))
+class LoadSettings(Part):
+    """What counts as a row."""
+
+    strict: bool = Field(default=False, description="stop at the first record that is not a row")
+    max_row_bytes: int = Field(default=1_000_000, gt=0, description="a longer row is rejected")
 
 
-def shown(path: Path | str) -> str:
-    """A path as a message shows it: relative where it lies below the working folder."""
-    absolute = Path(path).absolute()
-    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
+class PoolState(Stored):
+    """The pool's files as they were read: `seen` is path, size and time of each, `digest` a hash of all."""
+
+    seen: list[tuple[str, int, int]]
+    digest: str
 
 
-async def load(run: Run) -> Result:
+class LoadedFile(Stored):
+    """A file of the pool, and what it was taken for."""
+
+    file: str
+    format: str
+    shape: str
+    bytes: int
+
+
+class LoadFindings(Findings):
+    """What was read."""
+
+    pool: PoolState
+    files: list[LoadedFile]
+    sources: dict[str, int]
+    rejected: list[RejectedRow] = Field(description=f"the first {SHOWN}")
+
+
+async def load(run: Run) -> Result[LoadFindings]:
     """Fill `rows` and `rejected_rows`; raises PoolError where a file cannot be read or holds no row."""
-    paths = _paths(run)
-    if not paths:
-        message = "no pool given"
-        raise UsageError(message, "name its files: entp load POOL... --run DIR")
-    pool_files = [open_pool(path, max_row_bytes=run.settings.max_row_bytes) for path in paths]
-    pool = {"seen": _seen(run), "digest": _digest(run)}
+    paths, settings = _paths(run), run.settings.of(LoadSettings)
+    pool_files = [open_pool(path, max_row_bytes=settings.max_row_bytes) for path in paths]
+    seen = _seen(run)
+    pool = PoolState(seen=seen, digest=_digest(tuple(seen)))
     for pool_file in pool_files:
         run.progress.say(_described(pool_file))
     rejected: list[RejectedRow] = []
     with run.store.transaction(), run.progress.task("loading", None) as done:
-        run.store.replace("rows", _records(run, paths, rejected, done))
-        run.store.replace("rejected_rows", (row.model_dump() for row in rejected))
-        if not run.store.count("rows"):
+        run.store.rows.replace(_rows(paths, settings, rejected, done))
+        run.store.rejected.replace(rejected)
+        if not run.store.rows.count():
             message = f"{', '.join(map(shown, paths))}: no usable row ({len(rejected)} rejected)"
             where = f"; the first, {_place(rejected[0])}" if rejected else ""
-            raise PoolError(message + where, "mend the rows, or give another file")
-    books = Books(
-        inputs=run.store.count("rows") + len(rejected),
-        outputs=run.store.count("rows"),
-        rejected=dict(Counter(row.expected for row in rejected)),
-    )
-    sources = run.store.query(
-        "SELECT source, count(*) AS n FROM rows GROUP BY source ORDER BY n DESC, source"
-    )
-    report = {
-        "pool": pool,
-        "files": [
-            {"file": str(f.path), "format": f.format, "shape": f.shape, "bytes": f.bytes} for f in pool_files
+            raise PoolError(message + where, "fix the rows, or give another file")
+    findings = LoadFindings(
+        pool=pool,
+        files=[
+            LoadedFile(file=str(file.path), format=file.format, shape=file.shape, bytes=file.bytes)
+            for file in pool_files
         ],
-        "sources": {record["source"]: record["n"] for record in sources},
-        "rejected": [row.model_dump() for row in rejected[:20]],
-    }
-    return Result(books, report)
+        sources=run.store.rows.sources(),
+        rejected=rejected[:SHOWN],
+    )
+    return Result(_books(run), findings)
 
 
-def _records(run: Run, paths: list[Path], rejected: list[RejectedRow], done: Any) -> Iterator[dict[str, Any]]:
+def _rows(
+    paths: list[Path], settings: LoadSettings, rejected: list[RejectedRow], done: Callable[[int], None]
+) -> Iterator[StoredRow]:
     position = 0
-    for row in read_pool(paths, max_row_bytes=run.settings.max_row_bytes):
+    for row in read_pool(paths, max_row_bytes=settings.max_row_bytes):
         done(1)
         if isinstance(row, RejectedRow):
-            if run.settings.strict:
-                raise PoolError(_place(row), "mend the row, or load without --strict to leave it out")
+            if settings.strict:
+                raise PoolError(_place(row), "fix the row, or load without --strict to leave it out")
             rejected.append(row)
             continue
-        yield _record(row, position)
+        yield StoredRow(**dict(row), position=position, content=content_hash(row.turns))
         position += 1
 
 
-def _record(row: Row, position: int) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "position": position,
-        "source": row.source,
-        "file": row.file,
-        "line": row.line,
-        "turns": to_json(row.turns),
-        "content": content_hash(row.turns),
-        "pool_ratings": row.ratings,
-    }
+def _books(run: Run) -> Books:
+    rejected = Counter(row.expected for row in run.store.rejected.all())
+    rows = run.store.rows.count()
+    return Books(inputs=rows + rejected.total(), outputs=rows, rejected=dict(rejected))
+
+
+def _check(run: Run) -> None:
+    if not _paths(run):
+        message = "no pool given"
+        raise UsageError(message, "name its files: entp load POOL... --run DIR")
+
+
+def _unchanged(run: Run) -> bool:
+    """Whether the pool's files are as they were loaded; a file that has gone undoes nothing."""
+    mark = run.store.marks.get("load")
+    if mark is None or any(not path.exists() for path in _paths(run)):
+        return True
+    findings, seen = STAGE.findings_of(mark), _seen(run)
+    # reading all of a large pool takes a while, so a look at size and time comes first
+    if findings.pool.seen == seen:
+        return True
+    if findings.pool.digest != _digest(tuple(seen)):
+        return False
+    if run.writable:
+        pool = findings.pool.model_copy(update={"seen": seen})
+        kept = findings.model_copy(update={"pool": pool}).model_dump(mode="json")
+        run.store.marks.put(mark.model_copy(update={"findings": kept}))
+    return True
+
+
+def _lines(found: LoadFindings) -> Iterator[Line]:
+    for source, number in found.sources.items():
+        yield f"{number} rows from {source}"
+    for row in found.rejected:
+        yield f"rejected {_place(row)}"
 
 
 def _paths(run: Run) -> list[Path]:
-    return [Path(path) for path in run.settings.pool]
+    return [Path(path) for path in run.settings.of(Places).pool]
 
 
 def _files(run: Run) -> list[Path]:
@@ -106,15 +145,16 @@ def _files(run: Run) -> list[Path]:
     return [file for files in found for file in files if file.is_file()]
 
 
-def _seen(run: Run) -> list[list[Any]]:
-    return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in _files(run)]
+def _seen(run: Run) -> list[tuple[str, int, int]]:
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(run)]
 
 
-def _digest(run: Run) -> str:
-    """A hash of the content of the pool's files."""
+@lru_cache(maxsize=1)
+def _digest(seen: tuple[tuple[str, int, int], ...]) -> str:
+    """A hash of the content of the pool's files; read once a command as long as they are seen unchanged."""
     digest = sha256()
-    for file in _files(run):
-        with file.open("rb") as opened:
+    for file, *_ in seen:
+        with Path(file).open("rb") as opened:
             digest.update(file_digest(opened, "sha256").digest())
     return digest.hexdigest()
 
@@ -126,3 +166,19 @@ def _described(pool_file: PoolFile) -> str:
 
 def _place(row: RejectedRow) -> str:
     return f"{shown(row.file)}:{row.line}: found {row.found}, expected {row.expected}"
+
+
+STAGE = Stage(
+    name="load",
+    does="read the pool's files; what is not a row goes to the rejected list",
+    example="entp load pool.jsonl more.parquet --run runs/first",
+    settings=LoadSettings,
+    findings=LoadFindings,
+    lines=_lines,
+    work=load,
+    so_far=_books,
+    tables=("rows", "rejected_rows"),
+    check=_check,
+    intact=_unchanged,
+    rejects=True,
+)

@@ -5,55 +5,72 @@ Some rows are rated a second time where an audit is asked for.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
-from ...nodes.ask import Model
-from ...nodes.rating import rate_row
 from ...records.books import Books
-from ...records.conversation import from_json
-from ...records.errors import ModelError, UsageError
-from ...selection import scale_ratings
-from ..run.crowd import for_each
+from ...records.errors import UsageError
+from ...records.lines import Line, Table
+from ...records.stored import Stored
+from ...records.vocabulary import RatingScale
 from ..run.run_folder import Run
-from ..run.stage import Result
-from ..run.wiring import open_model
-from .audit import audit, audit_report
+from ..run.settings import ModelSettings, Seeded
+from ..run.stage import Findings, Result, Stage
+from .spending import Spent
 
 MODEL = "model"
+SECOND = "second rating, "
 
 
-async def rate(run: Run) -> Result:
-    """Fill `ratings`. A row without a usable rating is kept as unrated with the reason, never scored."""
-    rater = chosen_rater(run)
-    scale = "0-5" if rater == MODEL else scale_of(run, rater, run.settings.rating_scale)
-    with run.store.transaction():
-        run.store.replace("audits", ())
-        run.store.replace("ratings", _from_pool(run, rater, scale))
-    waiting = list(
-        run.store.query(
-            "SELECT id, turns FROM rows WHERE id NOT IN (SELECT row_id FROM ratings) ORDER BY position"
-        )
+class RateSettings(ModelSettings, Seeded):
+    """Whose ratings count, and what they are made of."""
+
+    rater: str | None = Field(
+        default=None, description="which of the pool's raters counts; 'model' asks the model for every row"
     )
-    spent: dict[str, int] = {}
-    if waiting or run.settings.audit:
-        async with open_model(run) as opened:
-            await _ask_model(run, waiting, opened.model)
-            if run.settings.audit:
-                await audit(run, opened.model)
-            spent = vars(opened.counts)
-    return _result(run, rater, scale, spent)
+    rating_scale: Literal["auto"] | RatingScale = Field(
+        default="auto", description="scale of the pool's own ratings"
+    )
+    audit: int = Field(
+        default=0, ge=0, description="rate so many random rows a second time, to know how the rater errs"
+    )
+
+
+class AuditFindings(Stored):
+    """How many rows were rated twice, and how far the two ratings agree; None where there are none."""
+
+    wanted: int
+    audited: int
+    rated_alike: float | None = None
+    kappa: float | None = None
+
+
+class RateFindings(Findings):
+    """Whose ratings there are, and how they spread."""
+
+    rater: str
+    scale: str
+    from_pool: int
+    from_model: int
+    unrated: int
+    audit: AuditFindings | None
+    spent: Spent
+    scores: dict[int, int]
+
+
+async def _work(run: Run) -> Result[RateFindings]:
+    from .rating import rate
+
+    return await rate(run)
 
 
 def chosen_rater(run: Run) -> str:
     """The pool's rater that counts, or MODEL; several without a choice are a UsageError."""
-    records = run.store.query("SELECT DISTINCT key FROM rows, json_each(rows.pool_ratings) ORDER BY key")
-    raters = [record["key"] for record in records]
-    wanted = run.settings.rater
+    raters = run.store.rows.raters()
+    wanted = run.settings.of(RateSettings).rater
     if wanted and wanted != MODEL and wanted not in raters:
         message = f"the pool has no rater {wanted!r} (it has {', '.join(raters) or 'none'})"
         raise UsageError(message, "choose one of these with --rater, or --rater model")
@@ -63,92 +80,41 @@ def chosen_rater(run: Run) -> str:
     return wanted or (raters[0] if raters else MODEL)
 
 
-def scale_of(run: Run, rater: str, scale: Literal["auto", "0-5", "1-10"]) -> Literal["0-5", "1-10"]:
-    """The scale of a rater's numbers in the pool: as told, else 1-10 where any is above 5.
+def scale_of(run: Run, rater: str, scale: Literal["auto"] | RatingScale) -> RatingScale:
+    """The scale of a rater's numbers in the pool: as set, else 1-10 where any is above 5.
 
     Numbers that fit no scale, or a zero beside numbers above 5, are a UsageError.
     """
-    sql = "SELECT min(value) AS low, max(value) AS high FROM rows, json_each(rows.pool_ratings) WHERE key = ?"
-    found = run.store.one(sql, rater) or {}
-    low, high = found["low"], found["high"]
+    found = run.store.rows.range_of(rater)
+    if found is None:
+        return "0-5"
+    low, high = found
     if scale == "auto":
         scale = "1-10" if high > 5 else "0-5"
     least, most = (0, 5) if scale == "0-5" else (1, 10)
     if low < least or high > most:
-        message = f"ratings of {rater} run from {low} to {high}, which is no {scale} scale"
-        raise UsageError(message, "mend the pool's ratings, or set --rating-scale")
+        message = f"ratings of {rater} run from {low} to {high}, which does not fit a {scale} scale"
+        raise UsageError(message, "fix the pool's ratings, or set --rating-scale")
     return scale
 
 
-def _from_pool(run: Run, rater: str, scale: str) -> Iterator[dict[str, Any]]:
-    if rater == MODEL:
-        return
-    for record in run.store.query("SELECT id, pool_ratings FROM rows ORDER BY position"):
-        value = json.loads(record["pool_ratings"]).get(rater)
-        if value is not None:
-            rating = value if scale == "1-10" else None
-            score = int(scale_ratings(np.array([value]))[0]) if scale == "1-10" else value
-            yield _record(record["id"], rater, "pool", rating=rating, score=score)
+def chosen_scale(run: Run) -> RatingScale:
+    """The scale of the chosen rater's numbers."""
+    rater = chosen_rater(run)
+    return "0-5" if rater == MODEL else scale_of(run, rater, run.settings.of(RateSettings).rating_scale)
 
 
-async def _ask_model(run: Run, waiting: list[dict[str, Any]], model: Model) -> None:
-    name = model.chat.identity["model"]
-    with run.progress.task(f"rating with {name}", len(waiting)) as done:
-
-        async def rate_one(row: dict[str, Any]) -> None:
-            try:
-                asked = await rate_row(from_json(json.loads(row["turns"])), model)
-            except ModelError as error:
-                if error.stops_run:
-                    raise
-                reason = f"{type(error).__name__}: {error}"
-                record = _record(row["id"], name, "model", reason=reason, raw=error.raw)
-            else:
-                rating = asked.reply.overall
-                criteria = asked.reply.model_dump(exclude={"declined", "overall"})
-                score = int(scale_ratings(np.array([rating]))[0])
-                record = _record(row["id"], name, "model", rating=rating, score=score, criteria=criteria)
-            run.store.insert("ratings", [record])
-            done(1)
-
-        await for_each(waiting, rate_one, workers=run.settings.concurrency)
+def rows_to_rate(run: Run) -> int:
+    """How many ratings the model would be asked for, second ones included."""
+    rater, audit = chosen_rater(run), run.settings.of(RateSettings).audit
+    rows = run.store.rows.count()
+    return (rows if rater == MODEL else run.store.rows.lacking(rater)) + min(audit, rows)
 
 
-def _record(row_id: str, rater: str, origin: str, **found: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = {"rating": None, "score": None, "criteria": {}, "reason": "", "raw": ""}
-    return {"row_id": row_id, "rater": rater, "origin": origin} | empty | found
-
-
-def _result(run: Run, rater: str, scale: str, spent: dict[str, int]) -> Result:
-    scored = run.store.count("ratings", "score IS NOT NULL")
-    audited = run.store.count("audits", "score IS NOT NULL")
-    failures = [*_failures(run, "ratings"), *_failures(run, "audits", "second rating, ")]
-    books = Books(
-        unit="ratings" if run.settings.audit else "rows",
-        inputs=run.store.count("rows") + run.store.count("audits"),
-        outputs=scored + audited,
-        failed=by_kind(failures),
-    )
-    distribution = run.store.query(
-        "SELECT score, count(*) AS n FROM ratings WHERE score IS NOT NULL GROUP BY score ORDER BY score"
-    )
-    report = {
-        "rater": rater,
-        "scale": scale,
-        "from_pool": run.store.count("ratings", "origin = 'pool'"),
-        "from_model": run.store.count("ratings", "origin = 'model' AND score IS NOT NULL"),
-        "unrated": run.store.count("ratings", "score IS NULL"),
-        "audit": audit_report(run) if run.settings.audit else None,
-        "why": first_of_each_kind(failures),
-        "spent": spent,
-        "scores": {str(record["score"]): record["n"] for record in distribution},
-    }
-    return Result(books, report)
-
-
-def _failures(run: Run, table: str, kind: str = "") -> list[str]:
-    found = run.store.query(f"SELECT reason FROM {table} WHERE score IS NULL ORDER BY row_id")
-    return [kind + record["reason"] for record in found]
+def failures(run: Run) -> list[str]:
+    """Why rows are unrated, and then why some were not rated a second time."""
+    first = (failed.reason or "" for failed in run.store.ratings.failures())
+    return [*first, *(f"{SECOND}{failed.reason}" for failed in run.store.audits.failures())]
 
 
 def by_kind(reasons: Iterable[str]) -> dict[str, int]:
@@ -162,3 +128,64 @@ def first_of_each_kind(reasons: Iterable[str]) -> dict[str, str]:
     for reason in reasons:
         first.setdefault(reason.split(":")[0], reason)
     return first
+
+
+def books(run: Run) -> Books:
+    """How many ratings are usable, how many failed, and how many are still to come."""
+    store = run.store
+    first, second, wanted = store.ratings.tally(), store.audits.tally(), run.settings.of(RateSettings).audit
+    failed = by_kind(failures(run))
+    inputs = store.rows.count() + store.audits.count()
+    outputs = first.rated + second.rated
+    return Books(
+        unit="ratings" if wanted else "rows",
+        inputs=inputs,
+        outputs=outputs,
+        failed=failed,
+        pending=inputs - outputs - sum(failed.values()),
+    )
+
+
+def _idle(run: Run) -> tuple[str, ...]:
+    """The model's settings, where the pool brings every rating: no other model changes one."""
+    try:
+        return () if rows_to_rate(run) else tuple(ModelSettings.model_fields)
+    except UsageError:  # no rater is chosen yet
+        return ()
+
+
+def _check(run: Run) -> None:
+    chosen_scale(run)
+
+
+def _lines(found: RateFindings) -> Iterator[Line]:
+    yield f"rater {found.rater}: {found.from_pool} from the pool, {found.from_model} by the model"
+    if found.audit:
+        yield _audit_line(found.audit)
+    yield from found.spent.lines()
+    yield Table(("score", "rows"), list(found.scores.items()))
+
+
+def _audit_line(found: AuditFindings) -> str:
+    alike = ""
+    if found.rated_alike is not None and found.kappa is not None:
+        alike = f", {found.rated_alike:.0%} alike (kappa {found.kappa:.2f})"
+    return f"{found.audited} of {found.wanted} rows wanted were rated a second time{alike}"
+
+
+STAGE = Stage(
+    name="rate",
+    does="rate each row; the pool's own ratings count, the model is asked for the rest",
+    example="entp rate --run runs/first --model gpt-4o-mini",
+    settings=RateSettings,
+    findings=RateFindings,
+    lines=_lines,
+    work=_work,
+    so_far=books,
+    reads=("load",),
+    tables=("ratings", "audits"),
+    asks=True,
+    listed="entp list unrated",
+    check=_check,
+    idle=_idle,
+)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,76 +19,72 @@ from ...selection import (
 from ...selection.arrays import FloatArray, IntArray
 from ..run.run_folder import Run
 from .rate import chosen_rater, scale_of
+from .score import RaterPair
 
 # with fewer rows in common a correlation says next to nothing
 FEWEST_ROWS = 3
 
+PoolRatings: TypeAlias = Sequence[dict[str, int]]
+
+
+class _Rater(NamedTuple):
+    """A rater's whole scores of the rated rows, -1 where it has none, and finer ones to correlate by."""
+
+    name: str
+    scores: IntArray
+    fine: FloatArray | IntArray
+
 
 def rater_agreement(
     run: Run,
+    ratings: PoolRatings,
     scores: IntArray,
     estimate: TransitionEstimate,
     corrected: CorrectedScores,
     lengths: FloatArray,
-) -> list[dict[str, Any]]:
+) -> list[RaterPair]:
     """Agreement of every two raters: the pool's with each other, the chosen one's raw and corrected.
 
-    `scores`, `corrected` and `lengths` are of the rated rows, by id. Kappa takes the corrected score,
-    Spearman's correlation the posterior mean; where the correction abstains both are the raw scores.
-    `length_out` is Spearman's correlation with the lengths of prompt and answer taken out. The correction
-    never sees the other raters.
+    `ratings` (what the pool brings), `scores` (N,), `corrected` and `lengths` are of the rated rows, by id.
+    Kappa takes the corrected score, Spearman's correlation the posterior mean; where the correction abstains
+    both are the raw scores. The correction never sees the other raters.
     """
     chosen = chosen_rater(run)
-    others = _pool_scores(run, chosen)
+    others = _others(run, ratings, chosen)
     smooth = corrected.posterior @ np.arange(corrected.posterior.shape[1])
     kept = estimate.abstains or estimate.method == "raw"
     versions = [
-        (chosen, scores, scores),
-        (f"{chosen}, corrected", corrected.score, scores if kept else smooth),
+        _Rater(chosen, scores, scores),
+        _Rater(f"{chosen}, corrected", corrected.score, scores if kept else smooth),
     ]
-    found = [
-        _compare((name, whole, fine), (other, theirs, theirs), lengths)
-        for name, whole, fine in versions
-        for other, theirs in others.items()
-    ]
-    found += [
-        _compare((left, others[left], others[left]), (right, others[right], others[right]), lengths)
-        for left, right in combinations(others, 2)
-    ]
-    return [pair for pair in found if pair["rows"] >= FEWEST_ROWS]
+    pairs = [(version, other) for version in versions for other in others]
+    found = (_compared(left, right, lengths) for left, right in [*pairs, *combinations(others, 2)])
+    return [pair for pair in found if pair is not None]
 
 
-def _pool_scores(run: Run, chosen: str) -> dict[str, IntArray]:
-    """Scores 0-5 of the pool's other raters for the rated rows, -1 where there is none."""
-    given = [
-        json.loads(record["pool_ratings"])
-        for record in run.store.query(
-            "SELECT pool_ratings FROM rows JOIN ratings ON row_id = id WHERE score IS NOT NULL ORDER BY id"
-        )
-    ]
-    out: dict[str, IntArray] = {}
-    for rater in sorted({name for ratings in given for name in ratings} - {chosen}):
-        values = np.array([ratings.get(rater, -1) for ratings in given])
+def _others(run: Run, ratings: PoolRatings, chosen: str) -> list[_Rater]:
+    """Scores 0-5 of the pool's other raters."""
+    found = []
+    for name in sorted({name for given in ratings for name in given} - {chosen}):
+        values = np.array([given.get(name, -1) for given in ratings])
         # the scale that is set is the chosen rater's
-        if scale_of(run, rater, "auto") == "1-10":
+        if scale_of(run, name, "auto") == "1-10":
             values[values >= 0] = scale_ratings(values[values >= 0])
-        out[rater] = values
-    return out
+        found.append(_Rater(name, values, values))
+    return found
 
 
-def _compare(
-    left: tuple[str, IntArray, FloatArray | IntArray],
-    right: tuple[str, IntArray, FloatArray | IntArray],
-    lengths: FloatArray,
-) -> dict[str, Any]:
-    """Agreement over the rows that both have scored; each side is a name, whole scores and finer ones."""
-    both = (left[1] >= 0) & (right[1] >= 0)
-    pair: dict[str, Any] = {"left": left[0], "right": right[0], "rows": int(both.sum())}
-    if pair["rows"] < FEWEST_ROWS:
-        return pair
-    fine = left[2][both], right[2][both]
-    return pair | {
-        "kappa": round(quadratic_kappa(left[1][both], right[1][both]), 4),
-        "spearman": round(spearman(*fine), 4),
-        "length_out": round(partial_spearman(*fine, lengths[both]), 4),
-    }
+def _compared(left: _Rater, right: _Rater, lengths: FloatArray) -> RaterPair | None:
+    """Agreement over the rows that both have scored; None where these are too few."""
+    both = (left.scores >= 0) & (right.scores >= 0)
+    if both.sum() < FEWEST_ROWS:
+        return None
+    fine = left.fine[both], right.fine[both]
+    return RaterPair(
+        left=left.name,
+        right=right.name,
+        rows=int(both.sum()),
+        kappa=round(quadratic_kappa(left.scores[both], right.scores[both]), 4),
+        spearman=round(spearman(*fine), 4),
+        length_out=round(partial_spearman(*fine, lengths[both]), 4),
+    )

@@ -2,136 +2,160 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
+from pydantic import Field
 
-from ...checkpoints.sqlite.run_store import Record
-from ...formats.content import content_class
 from ...records.books import Books
-from ...records.conversation import from_json, plain_text
-from ...records.errors import RunFolderError, UsageError
-from ...selection import (
-    Audit,
-    CorrectedScores,
-    Neighbours,
-    TransitionEstimate,
-    correct_scores,
-    estimate_transition,
-    nearest_neighbours,
-    row_features,
-    text_lengths,
-)
-from ...selection.arrays import FloatArray, IntArray
+from ...records.errors import UsageError
+from ...records.lines import Line, Table
+from ...records.ratings import Score
+from ...records.stored import Stored
+from ...records.vocabulary import ContentClass, CorrectionMethod
 from ..run.run_folder import Run
-from ..run.stage import Result
-from .audit import audit_of
-from .embed import embeddings
-from .raters import rater_agreement
+from ..run.settings import Seeded
+from ..run.stage import Findings, Result, Stage
 
-EXAMPLES = 10
-BEGINNING = 120
+WIDTH = 60
 
 
-async def score(run: Run) -> Result:
-    """Fill `scores` for every rated row.
+class ScoreSettings(Seeded):
+    """How scores are corrected, and where low quality ends."""
 
-    Rows are taken in the order of their ids, so that a pool in another order gives the same scores.
-    """
-    rated = _rated(run)
-    scores = np.array([row["score"] for row in rated])
-    vectors = embeddings(run)[[row["position"] for row in rated]]
-    with run.progress.task("looking for neighbours", None):
-        found = nearest_neighbours(vectors, run.settings.neighbours)
-    turns = [from_json(json.loads(row["turns"])) for row in rated]
-    lengths = text_lengths(turns)
-    audit = audit_of(run, [row["id"] for row in rated])
-    estimate = _estimate(run, scores, found, row_features(vectors, lengths), audit)
-    corrected = correct_scores(scores, found, estimate)
-    texts = [plain_text(said) for said in turns]
-    records = [
-        {
-            "row_id": row["id"],
-            "score": row["score"],
-            "corrected": int(corrected.score[at]),
-            "confidence": None if estimate.abstains else round(float(corrected.confidence[at]), 6),
-            "quality": "LQ" if corrected.score[at] < run.settings.lq_below else "HQ",
-            "content_class": content_class(texts[at]),
-        }
-        for at, row in enumerate(rated)
-    ]
-    with run.store.transaction():
-        run.store.replace("scores", records)
-    report = {
-        **_report(records, estimate, corrected, texts),
-        "audited": len(audit.rows) if audit else 0,
-        "agreement": rater_agreement(run, scores, estimate, corrected, lengths),
-    }
-    return _result(run, records, report)
-
-
-def _rated(run: Run) -> list[Record]:
-    sql = (
-        "SELECT id, position, turns, score FROM rows JOIN ratings ON row_id = id "
-        "WHERE score IS NOT NULL ORDER BY id"
+    correction: CorrectionMethod = Field(
+        default="auto", description="how scores are corrected; auto abstains where it cannot be trusted"
     )
-    rated = list(run.store.query(sql))
-    if not rated:
-        message = f"no row of {run.folder} has a usable rating"
-        raise RunFolderError(message, "see entp status --run DIR, and entp rate --retry-failed")
-    return rated
+    neighbours: int = Field(default=20, ge=2, description="nearest neighbours of a row to look at")
+    lq_below: int = Field(default=3, ge=1, le=5, description="lowest corrected score of the high-quality set")
 
 
-def _estimate(
-    run: Run, scores: IntArray, found: Neighbours, features: FloatArray, audit: Audit | None
-) -> TransitionEstimate:
-    method = run.settings.correction
-    if method == "audited" and audit is None:
+class Flag(Stored):
+    """A reason not to trust the correction."""
+
+    name: str
+    sentence: str
+
+
+class Move(Stored):
+    """How many rows went from one score to another."""
+
+    old: int
+    new: int
+    rows: int
+
+
+class MovedRow(Stored):
+    """A row whose score was corrected, and the beginning of its text."""
+
+    score: Score
+    text: str
+
+
+class RaterPair(Stored):
+    """How far two raters agree over the rows that both have scored."""
+
+    left: str
+    right: str
+    rows: int
+    kappa: float = Field(description="quadratic-weighted")
+    spearman: float
+    length_out: float = Field(
+        description="Spearman's correlation with the lengths of prompt and answer taken out"
+    )
+
+
+class ScoreFindings(Findings):
+    """T and p, whether they are believed, and what the correction did."""
+
+    transition: list[list[float]] = Field(description="T[i][j] = P(rated j | true i); rows sum to 1")
+    prior: list[float] = Field(description="p[i] = P(true i)")
+    method: str
+    abstains: bool
+    neighbours_used: int
+    predictive_gain: float
+    entropy: float
+    flags: list[Flag]
+    moved: int
+    flow: list[Move]
+    examples: list[MovedRow] = Field(description="the surest first")
+    mean_confidence: float | None
+    LQ: int
+    HQ: int
+    content_classes: dict[ContentClass, int]
+    audited: int
+    agreement: list[RaterPair]
+
+
+async def _work(run: Run) -> Result[ScoreFindings]:
+    from .scoring import score
+
+    return await score(run)
+
+
+def _check(run: Run) -> None:
+    if run.settings.of(ScoreSettings).correction == "audited" and not run.store.audits.tally().rated:
         message = "--correction audited needs second ratings, and there are none"
         raise UsageError(message, "make some with entp rate --audit N, or take another --correction")
-    rng = np.random.default_rng(run.settings.seed)
-    return estimate_transition(scores, found, rng=rng, method=method, features=features, audit=audit)
 
 
-def _result(run: Run, records: list[dict[str, Any]], report: dict[str, Any]) -> Result:
-    rows = run.store.count("rows")
-    books = Books(
-        inputs=rows,
-        outputs=len(records),
-        rejected={"unrated": rows - len(records)} if rows > len(records) else {},
+def _so_far(run: Run) -> Books:
+    rows = run.store.rows.count()
+    return Books(inputs=rows, pending=rows)
+
+
+def _lines(found: ScoreFindings) -> Iterator[Line]:
+    yield f"method {found.method}, {found.audited} rows rated twice"
+    yield "T: P(rated j | true i), and p: P(true i)"
+    header = ("", *(f"rated {j}" for j in range(len(found.prior))), "p")
+    yield Table(
+        header,
+        [
+            (f"true {i}", *(f"{value:.2f}" for value in line), f"{found.prior[i]:.2f}")
+            for i, line in enumerate(found.transition)
+        ],
     )
-    return Result(books, report)
+    if found.abstains:
+        yield "The correction abstains: the scores stay as rated, because"
+    for flag in found.flags:
+        yield f"- {flag.sentence}"
+    yield f"{found.moved} scores moved; LQ {found.LQ}, HQ {found.HQ}"
+    for move in found.flow:
+        yield f"  {move.rows} from {move.old} to {move.new}"
+    yield from _details(found)
 
 
-def _report(
-    records: list[dict[str, Any]],
-    estimate: TransitionEstimate,
-    corrected: CorrectedScores,
-    texts: list[str],
-) -> dict[str, Any]:
-    moved = [record for record in records if record["score"] != record["corrected"]]
-    flow = Counter((record["score"], record["corrected"]) for record in moved)
-    surest = sorted(
-        (-record["confidence"], record["row_id"], at)
-        for at, record in enumerate(records)
-        if record["score"] != record["corrected"]
-    )
-    return {
-        "transition": estimate.transition.round(4).tolist(),
-        "prior": estimate.prior.round(4).tolist(),
-        "method": estimate.method,
-        "abstains": estimate.abstains,
-        "neighbours_used": estimate.k,
-        "predictive_gain": round(estimate.gain, 4),
-        "entropy": round(estimate.entropy, 4),
-        "flags": [{"name": flag.name, "sentence": flag.sentence} for flag in estimate.flags],
-        "moved": len(moved),
-        "flow": [{"from": old, "to": new, "rows": n} for (old, new), n in sorted(flow.items())],
-        "examples": [records[at] | {"text": texts[at][:BEGINNING]} for *_, at in surest[:EXAMPLES]],
-        "mean_confidence": None if estimate.abstains else round(float(corrected.confidence.mean()), 4),
-        "LQ": sum(record["quality"] == "LQ" for record in records),
-        "HQ": sum(record["quality"] == "HQ" for record in records),
-        "content_classes": dict(Counter(r["content_class"] for r in records if r["content_class"])),
-    }
+def _details(found: ScoreFindings) -> Iterator[Line]:
+    if found.examples:
+        yield "the surest of them, with the beginning of the text:"
+        examples: list[tuple[object, ...]] = [
+            (
+                moved.score.row_id,
+                moved.score.score,
+                moved.score.corrected,
+                moved.score.confidence,
+                moved.text[:WIDTH],
+            )
+            for moved in found.examples
+        ]
+        yield Table(("row", "rated", "corrected", "confidence", "text"), examples)
+    if found.agreement:
+        yield "agreement of raters: quadratic-weighted kappa, Spearman, Spearman with lengths taken out"
+        pairs: list[tuple[object, ...]] = [tuple(pair.model_dump().values()) for pair in found.agreement]
+        yield Table(("rater", "other", "rows", "kappa", "spearman", "length out"), pairs)
+    for name, rows in found.content_classes.items():
+        yield f"{rows} rows are {name}"
+
+
+STAGE = Stage(
+    name="score",
+    does="correct the scores, part low from high quality, label content",
+    example="entp score --run runs/first --json",
+    settings=ScoreSettings,
+    findings=ScoreFindings,
+    lines=_lines,
+    work=_work,
+    so_far=_so_far,
+    reads=("load", "rate", "embed"),
+    tables=("scores",),
+    check=_check,
+)

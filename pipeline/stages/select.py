@@ -2,125 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
 from ...records.books import Books
-from ...selection import (
-    Clusters,
-    PlannedPair,
-    choose_representatives,
-    hdbscan_clusters,
-    make_pairs,
-    nearest_neighbours,
-    one_hop_clusters,
-    seeded_order,
-)
-from ...selection.arrays import FloatArray
+from ...records.lines import Line
+from ...records.vocabulary import ContentClass, Fold, PairKind
 from ..run.run_folder import Run
-from ..run.stage import Result
-from .embed import embeddings
-
-QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
-# shares of rows with a neighbour within the threshold beyond which it does not suit the encoder
-LEAST_SHARE, MOST_SHARE = 0.01, 0.6
+from ..run.settings import Seeded
+from ..run.stage import Findings, Result, Stage
 
 
-async def select(run: Run) -> Result:
-    """Fill `clusters` and `pairs`; rows of excluded content classes are set aside."""
-    low = list(
-        run.store.query(
-            "SELECT id, position, content_class FROM rows JOIN scores ON row_id = id "
-            "WHERE quality = 'LQ' ORDER BY position"
-        )
+class SelectSettings(Seeded):
+    """Which low-quality rows take part, how they are clustered, and which pairs are planned."""
+
+    include: tuple[ContentClass, ...] = Field(
+        default=(), description="content classes to fuse anyway; math, code and table are set aside"
     )
-    taken = [row for row in low if row["content_class"] not in run.settings.exclude]
-    ids = [row["id"] for row in taken]
-    vectors = embeddings(run)[[row["position"] for row in taken]]
-    clusters, representatives = _cluster(run, ids, vectors)
-    plan = make_pairs(
-        [[ids[at] for at in cluster] for cluster in representatives],
-        seed=run.settings.seed,
-        fold=run.settings.fold,
-        kinds=run.settings.kinds,
+    clusterer: Literal["one_hop", "hdbscan"] = Field(default="one_hop", description="how rows are clustered")
+    similarity: float = Field(default=0.9, gt=0, le=1, description="least cosine to a cluster's centre")
+    kinds: tuple[PairKind, ...] = Field(default=("intra", "inter"), description="kinds of pairs to plan")
+    fold: Fold = Field(default="left", description="how a cluster is merged into one")
+
+
+class SelectFindings(Findings):
+    """Clusters, representatives and pairs in numbers."""
+
+    clusters: int
+    clusters_of_two_or_more: int
+    largest_cluster: int
+    representatives: int
+    intra_pairs: int
+    inter_pairs: int
+    left_over: list[str] = Field(description="representatives without an inter partner")
+    set_aside: dict[str, int]
+    nearest_similarity: dict[str, float] = Field(
+        description="quantiles of each row's cosine to its nearest neighbour"
     )
-    pairs = [_pair_record(pair, position) for position, pair in enumerate(plan.pairs)]
-    with run.store.transaction():
-        run.store.replace("clusters", _cluster_records(ids, clusters, representatives))
-        run.store.replace("pairs", pairs)
-    set_aside: dict[str, int] = {}
-    for row in low:
-        if row["content_class"] in run.settings.exclude:
-            reason = f"set aside: {row['content_class']}"
-            set_aside[reason] = set_aside.get(reason, 0) + 1
-    sizes = np.bincount(clusters.labels, minlength=len(clusters.centres))
-    report = {
-        "clusters": len(clusters.centres),
-        "clusters_of_two_or_more": int((sizes > 1).sum()),
-        "largest_cluster": int(sizes.max(initial=0)),
-        "representatives": sum(len(cluster) for cluster in representatives),
-        "intra_pairs": sum(pair.kind == "intra" for pair in plan.pairs),
-        "inter_pairs": sum(pair.kind == "inter" for pair in plan.pairs),
-        "left_over": list(plan.left_over),
-        "set_aside": set_aside,
-        **_similarities(run, vectors),
-    }
-    books = Books(inputs=len(low), outputs=len(taken), rejected=set_aside)
-    return Result(books, report)
+    share_within: float = Field(description="share of rows with a neighbour at the threshold or above")
+    warning: str | None = None
 
 
-def _cluster(run: Run, ids: list[str], vectors: FloatArray) -> tuple[Clusters, list[Any]]:
-    order = seeded_order(ids, run.settings.seed)
-    with run.progress.task(f"clustering {len(ids)} low-quality rows", None):
-        if run.settings.clusterer == "hdbscan":
-            clusters = hdbscan_clusters(vectors, order=order)
-        else:
-            clusters = one_hop_clusters(vectors, run.settings.similarity, order=order)
-        chosen = choose_representatives(vectors, clusters, order=order, seed=run.settings.seed)
-    return clusters, chosen
+async def _work(run: Run) -> Result[SelectFindings]:
+    from .selecting import select
+
+    return await select(run)
 
 
-def _cluster_records(ids: list[str], clusters: Clusters, representatives: list[Any]) -> list[dict[str, Any]]:
-    ranks = {int(at): rank for cluster in representatives for rank, at in enumerate(cluster)}
-    centres = {int(at) for at in clusters.centres}
-    return [
-        {
-            "row_id": row_id,
-            "cluster": int(clusters.labels[at]),
-            "role": "centre" if at in centres else "member",
-            "rank": ranks.get(at),
-        }
-        for at, row_id in enumerate(ids)
-    ]
+def _so_far(run: Run) -> Books:
+    low = sum(1 for _ in run.store.scores.of_quality("LQ"))
+    return Books(inputs=low, pending=low)
 
 
-def _pair_record(pair: PlannedPair, position: int) -> dict[str, Any]:
-    return {
-        "id": pair.id,
-        "position": position,
-        "kind": pair.kind,
-        "cluster": pair.cluster,
-        "depth": pair.depth,
-        "left_kind": pair.left.kind,
-        "left_id": pair.left.id,
-        "right_kind": pair.right.kind,
-        "right_id": pair.right.id,
-    }
+def _lines(found: SelectFindings) -> Iterator[Line]:
+    for share, value in found.nearest_similarity.items():
+        yield f"{float(share):.0%} of rows have their nearest neighbour at or below {value}"
+    yield (
+        f"{found.clusters} clusters, {found.clusters_of_two_or_more} of two rows or more "
+        f"(largest {found.largest_cluster}), {found.representatives} representatives"
+    )
+    yield f"{found.intra_pairs} intra pairs, {found.inter_pairs} inter pairs"
+    if found.left_over:
+        yield f"{len(found.left_over)} representatives without an inter partner"
+    if found.warning:
+        yield f"warning: {found.warning}"
 
 
-def _similarities(run: Run, vectors: FloatArray) -> dict[str, Any]:
-    """Quantiles of each row's cosine to its nearest neighbour, and a warning where the threshold is off."""
-    if len(vectors) < 2:
-        return {"nearest_similarity": {}, "share_within": 0.0, "warning": ""}
-    nearest = nearest_neighbours(vectors, 1).similarities[:, 0]
-    share = float((nearest >= run.settings.similarity).mean())
-    quantiles = dict(zip(map(str, QUANTILES), np.quantile(nearest, QUANTILES).round(3).tolist(), strict=True))
-    warning = ""
-    if run.settings.clusterer == "one_hop" and not LEAST_SHARE <= share <= MOST_SHARE:
-        often = "hardly any row has" if share < LEAST_SHARE else "most rows have"
-        warning = (
-            f"{often} a neighbour at {run.settings.similarity} ({share:.1%}): the threshold may not suit "
-            f"{run.settings.encoder}; see the quantiles and set --similarity, or use --clusterer hdbscan"
-        )
-    return {"nearest_similarity": quantiles, "share_within": round(share, 4), "warning": warning}
+STAGE = Stage(
+    name="select",
+    does="cluster the low-quality rows, choose representatives, plan pairs",
+    example="entp select --run runs/first --similarity 0.85",
+    settings=SelectSettings,
+    findings=SelectFindings,
+    lines=_lines,
+    work=_work,
+    so_far=_so_far,
+    reads=("embed", "score"),
+    tables=("clusters", "pairs"),
+)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
-from ...checkpoints.sqlite.run_store import Record
 from ...graph.state import Attempt
-from ...graph.variant_steps import CHECKS, best_of
+from ...graph.variant_steps import best_of
+from ...nodes.templates import CYCLES, check_of
 from ...records.errors import UsageError
+from ...records.fusions import FusedRow
 from ..run.run_folder import Run
+from ..stages.fuse import FuseSettings
 
-Which: TypeAlias = Literal["fusion", "variant", "cluster"]
+Which: TypeAlias = Literal["fusion", "variant"]
 
 # text as text, since not everything that shows SVG shows the HTML that Mermaid would put into it
 HEADER = """---
@@ -34,12 +35,7 @@ def graph_drawing(which: Which) -> str:
     """One of the graphs in Mermaid, its subgraphs opened up: a node a template, a label a route."""
     from . import studio
 
-    # a cluster is opened up one level: its fusion is drawn by itself
-    drawn = {
-        "fusion": lambda: studio.fusion.get_graph(xray=True),
-        "variant": lambda: studio.variant.get_graph(),
-        "cluster": lambda: studio.cluster_fusion.get_graph(xray=1),
-    }[which]()
+    drawn = studio.variant.get_graph() if which == "variant" else studio.fusion.get_graph(xray=True)
     text = drawn.draw_mermaid()
     # escapes and tags that only Mermaid's own renderer in a browser takes
     for found, instead in ((r"\3a", "."), ("&nbsp;", ""), ("<p>", ""), ("</p>", "")):
@@ -49,29 +45,30 @@ def graph_drawing(which: Which) -> str:
 
 def fusion_drawing(run: Run, fusion_id: str) -> str:
     """The path that one fusion of a run took in Mermaid; its losses stand on the edges."""
-    fusion = run.store.one("SELECT * FROM fusions JOIN pairs USING (id) WHERE id = ?", fusion_id)
-    if fusion is None:
-        message = f"{run.folder} holds no fusion {fusion_id!r}"
+    fusion, pair = run.store.fusions.get(fusion_id), run.store.pairs.get(fusion_id)
+    if fusion is None or pair is None:
+        message = f"{run.folder} has no fusion {fusion_id!r}"
         raise UsageError(message, f"see entp list fusions --run {run.folder}")
-    relationship = json.loads(fusion["domains"]).get("relationship", "")
     lines = [
         "graph TD",
-        _node("left", f"left: {fusion['left_id']}"),
-        _node("right", f"right: {fusion['right_id']}"),
+        _node("left", f"left: {pair.left.id}"),
+        _node("right", f"right: {pair.right.id}"),
         _node("domain_analysis", "domain_analysis"),
         "left --> domain_analysis",
         "right --> domain_analysis",
     ]
-    if fusion["status"] == "failed":
-        return "\n".join([*lines, _node("failed", fusion["reason"]), "domain_analysis --> failed"]) + "\n"
+    if fusion.status == "failed":
+        failed = _node("failed", fusion.reason or "failed")
+        return "\n".join([*lines, failed, "domain_analysis --> failed"]) + "\n"
     lines += [
         _node("strategy_selection", "strategy_selection"),
         _node("merged_corpus_generation", "merged_corpus_generation"),
-        f"domain_analysis -- {relationship} --> strategy_selection",
+        f"domain_analysis -- {fusion.domains.get('relationship', '')} --> strategy_selection",
         "strategy_selection --> merged_corpus_generation",
     ]
-    for row in run.store.query("SELECT * FROM fused_rows WHERE fusion_id = ? ORDER BY variant", fusion_id):
-        lines += _variant_path(row, run.settings.seed, carried=row["id"] == fusion["carried"])
+    seed = run.settings.of(FuseSettings).seed
+    for row in run.store.fused_rows.of(fusion_id):
+        lines += _variant_path(row, seed, carried=row.id == fusion.carried)
     return "\n".join(lines) + "\n"
 
 
@@ -103,12 +100,12 @@ def _needed(module: str) -> Any:
         raise UsageError(message, "install it with pip install 'entp[draw]', or print Mermaid") from error
 
 
-def _variant_path(row: Record, seed: int, *, carried: bool) -> Iterator[str]:
+def _variant_path(row: FusedRow, seed: int, *, carried: bool) -> Iterator[str]:
     """The steps of one variant, from its strategy to the row that it became."""
-    name, attempts = f"v{row['variant']}", json.loads(row["attempts"])
-    yield f'subgraph {name} ["{_text(row["strategy"])}"]'
+    name, attempts = f"v{row.variant}", cast(list[Attempt], row.attempts)
+    yield f'subgraph {name} ["{_text(row.strategy)}"]'
     last, edge = "", ""
-    for cycle in (1, 2):
+    for cycle in CYCLES:
         made = [attempt for attempt in attempts if attempt["cycle"] == cycle]
         for attempt in made:
             check = f"{name}_{cycle}_{attempt['attempt']}"
@@ -119,15 +116,15 @@ def _variant_path(row: Record, seed: int, *, carried: bool) -> Iterator[str]:
                 yield f"{template} --> {check}"
             elif last:
                 yield f"{last} -. {edge} .-> {check}"
-            yield _node(check, CHECKS[cycle])
+            yield _node(check, check_of(cycle).name)
             last, edge = check, _loss(attempt)
-        if made and made[-1]["loss"]["unmet"] and row["status"] == "fused":
+        if made and made[-1]["loss"]["unmet"] and row.status == "fused":
             kept = f"{name}_{cycle}_kept"
-            best = best_of(made, seed, row["fusion_id"], row["variant"], cycle)
+            best = best_of(made, seed, row.fusion_id, row.variant, cycle)
             yield _node(kept, f"exhausted: attempt {best['attempt']} kept")
             yield f"{last} -. {edge} .-> {kept}"
             last, edge = kept, "least loss"
-    ended = f"{row['id']}, loss {row['loss']}" if row["status"] == "fused" else row["reason"]
+    ended = f"{row.id}, loss {row.loss}" if row.status == "fused" else row.reason
     yield _node(f"{name}_end", f"{ended}{' (carried on)' if carried else ''}")
     yield f"{last} -. {edge} .-> {name}_end" if last else ""
     yield "end"

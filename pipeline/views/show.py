@@ -2,141 +2,168 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Literal, TypeAlias
 
-from ...checkpoints.sqlite.run_store import Record
+from ...records.conversation import Conversation
 from ...records.errors import UsageError
+from ...records.fusions import Fork, FusedRow, Fusion
+from ...records.listings import ListedFork, ListedFusedRow
+from ...records.pairs import ClusterMember, Operand, Pair
+from ...records.ratings import RowRating, Score
+from ...records.rows import StoredRow
+from ...records.stored import Stored
 from ..run.run_folder import Run
 
-_JSON = {
-    "turns",
-    "pool_ratings",
-    "criteria",
-    "domains",
-    "strategies",
-    "calls",
-    "templates",
-    "attempts",
-    "recipe",
-    "changes",
-}
+
+class Source(Stored):
+    """A row of the pool that something was made from."""
+
+    id: str
+    source: str
+    turns: Conversation
+    score: int | None
+    corrected: int | None
 
 
-def show(run: Run, wanted: str) -> dict[str, Any]:
+class OperandText(Stored):
+    """What stands on one side of a pair: a row with its source, or a fused row with its strategy."""
+
+    id: str
+    source: str | None = None
+    strategy: str | None = None
+    turns: Conversation
+
+
+class RowStory(Stored):
+    """A row of the pool, and what became of it."""
+
+    kind: Literal["row"] = "row"
+    row: StoredRow
+    rating: RowRating | None
+    second_rating: RowRating | None
+    score: Score | None
+    cluster: ClusterMember | None
+    pairs: list[Pair]
+    fused_rows: list[ListedFusedRow]
+    data_sets: list[str]
+
+
+class PairStory(Stored):
+    """A pair, its operands and its fusion; `used_by` are the pairs that take the fusion up."""
+
+    kind: Literal["pair"] = "pair"
+    pair: Pair
+    left: OperandText | None
+    right: OperandText | None
+    fusion: Fusion | None
+    fused_rows: list[FusedRow]
+    forks: list[ListedFork]
+    used_by: list[Pair]
+
+    @property
+    def carried(self) -> FusedRow | None:
+        """The fused row that stands for the fusion."""
+        wanted = self.fusion.carried if self.fusion else None
+        return next((row for row in self.fused_rows if row.id == wanted), None)
+
+
+class FusedRowStory(Stored):
+    """A fused row, what it was made from, and what became of it."""
+
+    kind: Literal["fused_row"] = "fused_row"
+    fused_row: FusedRow
+    made_from: list[Source]
+    used_by: list[Pair]
+    data_sets: list[str]
+
+
+class ForkStory(Stored):
+    """A fork beside the variant that it was made from."""
+
+    kind: Literal["fork"] = "fork"
+    fork: Fork
+    original: FusedRow | None
+
+
+Story: TypeAlias = RowStory | PairStory | FusedRowStory | ForkStory
+
+
+def show(run: Run, wanted: str) -> Story:
     """All that the run knows about an id; an unknown one is a UsageError."""
-    kinds = {"rows": _row, "pairs": _fusion, "fused_rows": _fused_row, "forks": _fork}
-    for table, describe in kinds.items():
-        if run.store.one(f"SELECT 1 FROM [{table}] WHERE id = ?", wanted):
-            return describe(run, wanted)
+    store = run.store
+    if row := store.rows.get(wanted):
+        return _row(run, row)
+    if pair := store.pairs.get(wanted):
+        return pair_story(run, pair)
+    if fused := store.fused_rows.get(wanted):
+        return _fused_row(run, fused)
+    if fork := store.forks.get(wanted):
+        original = store.fused_rows.of(fork.fusion_id)
+        return ForkStory(
+            fork=fork, original=next((row for row in original if row.variant == fork.variant), None)
+        )
     message = f"nothing in {run.folder} has the id {wanted!r}"
     raise UsageError(
         message, "give the id of a row, a pair, a fused row or a fork, as the listings print them"
     )
 
 
-def _row(run: Run, row_id: str) -> dict[str, Any]:
-    return {
-        "kind": "row",
-        "row": _first(run, "SELECT * FROM rows WHERE id = ?", row_id),
-        "rating": _first(run, "SELECT * FROM ratings WHERE row_id = ?", row_id),
-        "second_rating": _first(run, "SELECT * FROM audits WHERE row_id = ?", row_id),
-        "score": _first(run, "SELECT * FROM scores WHERE row_id = ?", row_id),
-        "cluster": _first(run, "SELECT * FROM clusters WHERE row_id = ?", row_id),
-        "pairs": _all(
-            run,
-            "SELECT * FROM pairs WHERE (left_kind = 'row' AND left_id = ?1) "
-            "OR (right_kind = 'row' AND right_id = ?1) ORDER BY position",
-            row_id,
-        ),
-        "fused_rows": _all(
-            run,
-            "SELECT fused_rows.id, strategy, status, loss FROM fused_rows "
-            "JOIN lineage ON fused_id = fused_rows.id WHERE row_id = ? ORDER BY fused_rows.id",
-            row_id,
-        ),
-        "in_blend": _in_blend(run, row_id),
-    }
-
-
-def _fusion(run: Run, pair_id: str) -> dict[str, Any]:
-    pair = _first(run, "SELECT * FROM pairs WHERE id = ?", pair_id) or {}
-    return {
-        "kind": "pair",
-        "pair": pair,
-        "operands": {
-            side: _operand(run, pair[f"{side}_kind"], pair[f"{side}_id"]) for side in ("left", "right")
-        },
-        "fusion": _first(run, "SELECT * FROM fusions WHERE id = ?", pair_id),
-        "fused_rows": _all(run, "SELECT * FROM fused_rows WHERE fusion_id = ? ORDER BY variant", pair_id),
-        "forks": _all(
-            run,
-            "SELECT id, variant, cycle, attempt, changes, status, loss FROM forks WHERE fusion_id = ?",
-            pair_id,
-        ),
-        "used_by": _all(
-            run,
-            "SELECT id, kind FROM pairs WHERE (left_kind = 'fusion' AND left_id = ?1) "
-            "OR (right_kind = 'fusion' AND right_id = ?1)",
-            pair_id,
-        ),
-    }
-
-
-def _fused_row(run: Run, fused_id: str) -> dict[str, Any]:
-    row = _first(run, "SELECT * FROM fused_rows WHERE id = ?", fused_id) or {}
-    return {
-        "kind": "fused_row",
-        "fused_row": row,
-        "made_from": _all(
-            run,
-            "SELECT rows.id, source, turns, score, corrected FROM lineage "
-            "JOIN rows ON rows.id = lineage.row_id LEFT JOIN scores ON scores.row_id = rows.id "
-            "WHERE fused_id = ? ORDER BY rows.position",
-            fused_id,
-        ),
-        "used_by": _all(
-            run,
-            "SELECT pairs.id, kind FROM fusions JOIN pairs "
-            "ON (left_kind = 'fusion' AND left_id = fusions.id) "
-            "OR (right_kind = 'fusion' AND right_id = fusions.id) WHERE carried = ?",
-            fused_id,
-        ),
-        "in_blend": _in_blend(run, fused_id),
-    }
-
-
-def _fork(run: Run, fork_id: str) -> dict[str, Any]:
-    fork = _first(run, "SELECT * FROM forks WHERE id = ?", fork_id) or {}
-    original = "SELECT * FROM fused_rows WHERE fusion_id = ? AND variant = ?"
-    return {
-        "kind": "fork",
-        "fork": fork,
-        "original": next(iter(_all(run, original, fork["fusion_id"], fork["variant"])), None),
-    }
-
-
-def _operand(run: Run, kind: str, operand_id: str) -> Record | None:
-    if kind == "row":
-        return _first(run, "SELECT id, source, turns FROM rows WHERE id = ?", operand_id)
-    return _first(
-        run,
-        "SELECT fused_rows.id, strategy, turns FROM fusions JOIN fused_rows ON fused_rows.id = carried "
-        "WHERE fusions.id = ?",
-        operand_id,
+def pair_story(run: Run, pair: Pair) -> PairStory:
+    """A pair with its operands and its fusion."""
+    store = run.store
+    left, right = (_operand(run, operand) for operand in pair.operands)
+    return PairStory(
+        pair=pair,
+        left=left,
+        right=right,
+        fusion=store.fusions.get(pair.id),
+        fused_rows=store.fused_rows.of(pair.id),
+        forks=store.forks.of(pair.id),
+        used_by=store.pairs.using(Operand(kind="fusion", id=pair.id)),
     )
 
 
-def _in_blend(run: Run, wanted: str) -> bool:
-    return run.store.one("SELECT 1 FROM blend WHERE id = ?", wanted) is not None
+def _row(run: Run, row: StoredRow) -> RowStory:
+    store = run.store
+    return RowStory(
+        row=row,
+        rating=store.ratings.get(row.id),
+        second_rating=store.audits.get(row.id),
+        score=store.scores.get(row.id),
+        cluster=store.clusters.get(row.id),
+        pairs=store.pairs.using(Operand(kind="row", id=row.id)),
+        fused_rows=store.fused_rows.made_from(row.id),
+        data_sets=store.data_sets.holding(row.id),
+    )
 
 
-def _first(run: Run, sql: str, wanted: str) -> Record | None:
-    return next(iter(_all(run, sql, wanted)), None)
+def _fused_row(run: Run, fused: FusedRow) -> FusedRowStory:
+    store = run.store
+    fusion = store.fusions.get(fused.fusion_id)
+    carried = fusion is not None and fusion.carried == fused.id
+    return FusedRowStory(
+        fused_row=fused,
+        made_from=[_source(run, row_id) for row_id in store.fused_rows.sources_of(fused.id)],
+        used_by=store.pairs.using(Operand(kind="fusion", id=fused.fusion_id)) if carried else [],
+        data_sets=store.data_sets.holding(fused.id),
+    )
 
 
-def _all(run: Run, sql: str, *wanted: str | int) -> list[Record]:
-    return [
-        {name: json.loads(value) if name in _JSON else value for name, value in record.items()}
-        for record in run.store.query(sql, *wanted)
-    ]
+def _source(run: Run, row_id: str) -> Source:
+    row, score = run.store.rows.get(row_id), run.store.scores.get(row_id)
+    return Source(
+        id=row_id,
+        source=row.source if row else "",
+        turns=row.turns if row else (),
+        score=score.score if score else None,
+        corrected=score.corrected if score else None,
+    )
+
+
+def _operand(run: Run, operand: Operand) -> OperandText | None:
+    if operand.kind == "row":
+        row = run.store.rows.get(operand.id)
+        return OperandText(id=row.id, source=row.source, turns=row.turns) if row else None
+    fusion = run.store.fusions.get(operand.id)
+    carried = run.store.fused_rows.get(fusion.carried) if fusion and fusion.carried else None
+    return OperandText(id=carried.id, strategy=carried.strategy, turns=carried.turns) if carried else None

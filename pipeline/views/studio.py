@@ -15,25 +15,23 @@ from typing import Any
 
 from langgraph.runtime import get_runtime
 
-from ...graph.cluster_fusion import cluster_fusion_graph
 from ...graph.fusion import fusion_graph
 from ...graph.state import FusionSettings
 from ...graph.variant import variant_graph
-from ...nodes.ask import UNBOUND, ChatModel, Model, with_schema
+from ...nodes.ask import ChatModel, Model
 from ...records.calls import ChatReply, ChatRequest
-from ..run.settings import EMBEDDED, Settings
+from ..run.settings import EMBEDDED, ModelSettings, Settings, settings_of
 from ..run.wiring import open_chat
 
-SETTINGS = Settings(
-    model=os.environ.get("ENTP_MODEL") or EMBEDDED, base_url=os.environ.get("ENTP_BASE_URL") or None
-)
+NAME = os.environ.get("ENTP_MODEL") or EMBEDDED
+SETTINGS = settings_of({"model": NAME, "base_url": os.environ.get("ENTP_BASE_URL") or None}, (ModelSettings,))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudioSettings(FusionSettings):
     """The settings form: what a run decides about a fusion, and the model."""
 
-    model: str = field(default=SETTINGS.model or EMBEDDED, metadata={"description": "the model to ask"})
+    model: str = field(default=NAME, metadata={"description": "the model to ask"})
 
 
 class StudioChat:
@@ -47,7 +45,7 @@ class StudioChat:
     @property
     def identity(self) -> dict[str, Any]:
         """The model's name, as the environment has it."""
-        return {"model": self._settings.model}
+        return {"model": NAME}
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Ask the model that the form names."""
@@ -56,14 +54,12 @@ class StudioChat:
             opening = open_chat(self._settings.changed({"model": name}), os.environ.get("OPENAI_API_KEY"))
             self._opened[name] = asyncio.create_task(self._stack.enter_async_context(opening))
         chat = await asyncio.shield(self._opened[name])
-        if chat.identity["reply_mode"] in UNBOUND:
-            told = with_schema(request.messages, request.reply_schema)
-            request = request.model_copy(update={"messages": told})
         return await chat.complete(request)
 
 
-_MODEL = Model(chat=StudioChat(SETTINGS), profile=SETTINGS.profile_for(SETTINGS.model or EMBEDDED))
+_MODEL = Model(chat=StudioChat(SETTINGS), profile=SETTINGS.of(ModelSettings).profile_for(NAME))
 
-fusion = fusion_graph(_MODEL, StudioSettings).compile(name="fusion")
-variant = variant_graph(_MODEL, StudioSettings).compile(name="variant")
-cluster_fusion = cluster_fusion_graph(fusion.ainvoke, StudioSettings).compile(name="cluster_fusion")
+_FUSION, _VARIANT = fusion_graph(_MODEL), variant_graph(_MODEL)
+# the form is made from this type, and a run's context read into it
+_FUSION.context_schema = _VARIANT.context_schema = StudioSettings
+fusion, variant = _FUSION.compile(name="fusion"), _VARIANT.compile(name="variant")

@@ -16,16 +16,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ...checkpoints.sqlite.saver import thread_id
-from ...checkpoints.sqlite.threads import threads
+from ...checkpoints import CHECKPOINTS_FILE, saved_threads, thread_id
 from ...records.errors import EntpError, UsageError
-from ..run.run_folder import CHECKPOINTS_FILE, look_at_run
+from ..stages.order import look_at_run
 
 MODULE = "entp.pipeline.views.studio"
 CONFIG: dict[str, Any] = {
     "dependencies": ["."],
-    "graphs": {name: f"{MODULE}:{name}" for name in ("fusion", "variant", "cluster_fusion")},
-    "checkpointer": {"path": "entp.checkpoints.sqlite.saver.open_saver"},
+    "graphs": {name: f"{MODULE}:{name}" for name in ("fusion", "variant")},
+    "checkpointer": {"path": "entp.pipeline.views.studio_saver.open_run_saver"},
 }
 # more than anybody looks through
 THREADS = 200
@@ -90,23 +89,22 @@ def _name_threads(run: Path, port: int) -> None:
     What has left no checkpoint is left out, since there would be nothing to open.
     """
     with look_at_run(run) as opened:
-        found = list(
-            opened.store.query(
-                "SELECT id, 'variant' AS graph FROM forks UNION ALL "
-                "SELECT id, 'fusion' FROM fusions WHERE status = 'done'"
-            )
-        )
-    kept = threads(run / CHECKPOINTS_FILE)
-    there = [record for record in found if thread_id(record["id"]) in kept]
-    for record in there[:THREADS]:
+        store = opened.store
+        found = [(fork.id, "variant") for fork in store.forks.listed()]
+        found += [(fusion.id, "fusion") for fusion in store.fusions.all() if fusion.status == "done"]
+    kept = saved_threads(run / CHECKPOINTS_FILE)
+    there = [named for named in found if thread_id(named[0]) in kept]
+    for name, graph in there[:THREADS]:
         told = {
-            "thread_id": thread_id(record["id"]),
+            "thread_id": thread_id(name),
             "if_exists": "do_nothing",
-            "metadata": {"graph_id": record["graph"], "fusion": record["id"]},
+            "metadata": {"graph_id": graph, "fusion": name},
         }
         _call(port, "/threads", told)
 
 
+# langgraph_sdk's client would be two more dependencies for two requests, and keeps trying for seven seconds
+# to reach a server that has ended
 def _call(port: int, path: str, body: Any = None) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...records.rows import tagged_hash
+from ...records.hashing import tagged_hash
 from ..arrays import FloatArray, IntArray, check_order, check_unit_rows
 from ..neighbours import Reach, nearest_neighbours
 
@@ -68,6 +68,10 @@ def one_hop_clusters(
     cluster whose cosine to it is `similarity` or more joins. Each row ends in exactly one cluster; clusters
     are numbered as they are made. `embeddings` (N, d) are unit rows; `memory_mib` bounds the working
     memory.
+
+    >>> rows = np.array([[1, 0], [0.6, 0.8], [0, 1]], dtype=np.float32)
+    >>> one_hop_clusters(rows, 0.7, order=np.array([2, 0, 1]))
+    Clusters(labels=array([1, 0, 0]), centres=array([2, 0]))
     """
     check_unit_rows(embeddings)
     check_order(order, len(embeddings))

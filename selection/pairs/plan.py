@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...records.rows import tagged_hash
-
-Kind = Literal["intra", "inter"]
-Fold = Literal["left", "tree"]
+from ...records.hashing import tagged_hash
+from ...records.vocabulary import Fold, PairKind
 
 _ID_DIGITS = 16
 
@@ -33,7 +31,7 @@ class PlannedPair:
     """
 
     id: str
-    kind: Kind
+    kind: PairKind
     cluster: int | None
     depth: int
     left: Operand
@@ -56,7 +54,7 @@ def make_pairs(
     *,
     seed: int,
     fold: Fold = "left",
-    kinds: Sequence[Kind] = ("intra", "inter"),
+    kinds: Sequence[PairKind] = ("intra", "inter"),
 ) -> Plan:
     """Plan intra and inter pairs over clusters of representatives, given as row ids, most central first.
 
@@ -64,6 +62,12 @@ def make_pairs(
     the result so far, `tree` merges neighbours and repeats (less depth). *Inter*: representatives of
     different clusters, each used at most once, paired by a shuffle of their ids under `seed`, as many pairs
     as clusters allow. A row id that occurs twice raises ValueError.
+
+    >>> plan = make_pairs([["a", "b", "c"], ["d"]], seed=0)
+    >>> [(pair.kind, pair.depth, pair.left.kind, pair.right.id) for pair in plan.pairs[:2]]
+    [('intra', 1, 'row', 'b'), ('intra', 2, 'fusion', 'c')]
+    >>> sum(pair.kind == "inter" for pair in plan.pairs), len(plan.left_over)
+    (1, 2)
     """
     counts = Counter(row for cluster in representatives for row in cluster)
     if counts and counts.most_common(1)[0][1] > 1:
@@ -82,7 +86,7 @@ def make_pairs(
     return Plan(tuple(pairs), left_over)
 
 
-def _pair(kind: Kind, cluster: int | None, depth: int, left: Operand, right: Operand) -> PlannedPair:
+def _pair(kind: PairKind, cluster: int | None, depth: int, left: Operand, right: Operand) -> PlannedPair:
     operands = [[left.kind, left.id], [right.kind, right.id]]
     digest = tagged_hash("pair", {"kind": kind, "operands": operands})
     return PlannedPair(digest[:_ID_DIGITS], kind, cluster, depth, left, right)

@@ -91,7 +91,7 @@ def self_agreement(scores: IntArray, second: IntArray, model: Model) -> tuple[fl
 
 @dataclass(frozen=True)
 class _Ratings:
-    """Rows of each pattern by ratings: `once` (M, K); of the patterns `audited` (A,), `twice` (A, K, K)."""
+    """Rows of each pattern by ratings: `once` (M, K); of the patterns `audited` (A,), `twice` (A, K * K)."""
 
     once: FloatArray
     audited: IntArray
@@ -109,7 +109,7 @@ def _count_ratings(scores: IntArray, second: IntArray, patterns: Patterns, num_s
     return _Ratings(
         once.reshape(num_patterns, num_scores).astype(np.float64),
         audited,
-        twice.reshape(len(audited), num_scores, num_scores).astype(np.float64),
+        twice.reshape(len(audited), num_scores**2).astype(np.float64),
     )
 
 
@@ -147,16 +147,18 @@ def _em_step(
     classes, shift = class_likelihoods(model.prior, model.neighbour, counts)
     bound = classes @ binding
     rated = bound @ own
-    rated_twice = np.einsum("mi,iy,iz->myz", bound[audited], own, own, optimize=True)
+    # P(rated y, then z | true i), (K, K * K)
+    twice_given = (own[:, :, None] * own[:, None, :]).reshape(len(own), -1)
+    rated_twice = bound[audited] @ twice_given
     value = float((ratings.once * (np.log(rated) + shift[:, None])).sum())
-    value += float((ratings.twice * (np.log(rated_twice) + shift[audited, None, None])).sum())
+    value += float((ratings.twice * (np.log(rated_twice) + shift[audited, None])).sum())
     logs = [np.log(own), np.log(binding), np.log(model.neighbour)]
     value += float(sum((lean * log).sum() for log in logs) + np.log(model.prior).mean())
     ratio, ratio_twice = ratings.once / rated, ratings.twice / rated_twice
-    both_ways = ratio_twice + ratio_twice.transpose(0, 2, 1)
-    pulled = bound.T @ ratio + np.einsum("mi,myz,iz->iy", bound[audited], both_ways, own, optimize=True)
+    pairs = (bound[audited].T @ ratio_twice).reshape(len(own), *own.shape)
+    pulled = bound.T @ ratio + ((pairs + pairs.transpose(0, 2, 1)) * own[:, None, :]).sum(axis=2)
     evidence = ratio @ own.T
-    evidence[audited] += np.einsum("myz,iy,iz->mi", ratio_twice, own, own, optimize=True)
+    evidence[audited] += ratio_twice @ twice_given.T
     responsible = classes * (evidence @ binding.T)
     rows = np.vstack(
         [

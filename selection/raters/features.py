@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from ...records.conversation import Conversation
 from ..arrays import FloatArray, IntArray
 from .latent_class import Model
 from .patterns import MISSING
@@ -18,14 +15,6 @@ _ROWS_AT_ONCE = 8192
 # scores in hand may all be alike; nothing may be exactly zero
 _LEAST_VARIANCE = 1e-2
 _LEAST_SHARE = 1e-9
-
-
-def text_lengths(conversations: Iterable[Conversation]) -> FloatArray:
-    """log(1 + characters) of all that comes before the last turn, and of the last turn, (N, 2)."""
-    counted = [
-        [sum(len(turn.content) for turn in turns[:-1]), len(turns[-1].content)] for turns in conversations
-    ]
-    return np.log1p(np.array(counted, dtype=np.float64).reshape(-1, 2))
 
 
 def row_features(embeddings: FloatArray, lengths: FloatArray) -> FloatArray:
@@ -45,6 +34,8 @@ def cross_predict(
     Rows of one group (near-duplicates) share a fold, so that no copy of a row informs its prediction. The
     shrinkage is the one with the least out-of-fold error. Zero throughout where nothing is predicted.
     """
+    # scikit-learn's RidgeCV would hold a float64 copy of all features and one more for each fold; sums of
+    # blocks of rows take the same memory for any N
     if features.ndim != 2 or len(features) != len(scores) or not np.isfinite(features).all():
         msg = f"features must be finite, of shape ({len(scores)}, F), got shape {features.shape}"
         raise ValueError(msg)

@@ -18,6 +18,9 @@ def scale_ratings(ratings: IntArray) -> IntArray:
     """Scores (N,) of overall ratings (N,): 1-4 -> 0, 5 -> 1, 6 -> 2, 7 -> 3, 8 -> 4, 9-10 -> 5.
 
     Raises ValueError for anything outside 1..10, naming the first bad position and its value.
+
+    >>> scale_ratings(np.array([3, 5, 10]))
+    array([0, 1, 5])
     """
     check_in_range(ratings, _LOWEST_RATING, _HIGHEST_RATING, name="rating")
     return _SCORE_OF_RATING[ratings]

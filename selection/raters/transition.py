@@ -13,10 +13,9 @@ auto        neighbours, with features where given; audited where an audit is giv
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
+from ...records.vocabulary import CorrectionMethod
 from ..arrays import BoolArray, FloatArray, IntArray, check_in_range
 from ..neighbours import Neighbours
 from ..threads import one_thread
@@ -40,8 +39,6 @@ from .regions import jackknife, split_regions
 from .scale import NUM_SCORES
 from .trust import Flag
 
-Method = Literal["auto", "neighbours", "crossfit", "audited", "hoc", "raw"]
-
 _FEWEST_SCORES, _MOST_SCORES = 2, 10
 _NUMBERS_OF_NEIGHBOURS = (2, 3, 5, 10, 20)
 _DIAGONALS = (0.9, 0.7, 0.5)
@@ -57,7 +54,7 @@ def estimate_transition(
     *,
     num_scores: int = NUM_SCORES,
     rng: np.random.Generator,
-    method: Method = "auto",
+    method: CorrectionMethod = "auto",
     features: FloatArray | None = None,
     audit: Audit | None = None,
 ) -> TransitionEstimate:
@@ -184,7 +181,7 @@ def _by_features(pool: Pool, rng: np.random.Generator) -> TransitionEstimate:
     return _estimate(pool, fit, "crossfit", flags, errors=errors, abstains=False)
 
 
-def _by_likelihood(pool: Pool, rng: np.random.Generator, method: Method) -> TransitionEstimate:
+def _by_likelihood(pool: Pool, rng: np.random.Generator, method: CorrectionMethod) -> TransitionEstimate:
     models = {}
     for k, patterns in pool.patterns.items():
         starts = [diagonal_start(pool.observed, diagonal) for diagonal in _DIAGONALS]

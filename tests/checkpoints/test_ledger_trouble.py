@@ -8,12 +8,12 @@ import sqlite3
 
 import pytest
 
+from entp.checkpoints import open_ledger
 from entp.checkpoints.sqlite import migrations
-from entp.checkpoints.sqlite.ledger import Ledger
 from entp.checkpoints.sqlite.ledger_schema import LEDGER
 from entp.checkpoints.sqlite.migrations import open_database, transaction
 from entp.records.errors import EntpError, RunFolderError
-from recorded_calls import called, record
+from recorded_calls import called, find, look_up, record
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def ledger(path):
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         yield ledger
 
 
@@ -55,7 +55,7 @@ def tampered(path):
     ],
 )
 def test_verify_finds_what_was_tampered_with(path, damage, problem):
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         record(ledger, called())
         assert ledger.verify() == []
         with tampered(path) as connection:
@@ -66,30 +66,30 @@ def test_verify_finds_what_was_tampered_with(path, damage, problem):
 
 
 def test_verify_finds_broken_pages(path):
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         record(ledger, *(called(f"{number} {'long ' * number}") for number in range(200)))
     content = bytearray(path.read_bytes())
     content[8192:12288] = b"\xa5" * 4096
     path.write_bytes(content)
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         assert ledger.verify()
 
 
 def test_a_damaged_reply_is_an_error_not_an_answer(path):
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         record(ledger, called())
         with tampered(path) as connection:
             connection.execute(
                 "UPDATE texts SET body = CAST('fake' AS BLOB) WHERE body = CAST('fine' AS BLOB)"
             )
-        for read in (ledger.find, ledger.reply):
+        for read in (find, look_up):
             with pytest.raises(RunFolderError, match=r"call 1 is damaged.*restore"):
-                read(called().key)
+                read(ledger, called().key)
 
 
 def test_a_locked_file_is_an_error_and_recording_goes_on_afterwards(path, monkeypatch):
     monkeypatch.setattr(migrations, "BUSY_TIMEOUT_S", 0.01)
-    with Ledger(path) as ledger, contextlib.closing(open_database(path, LEDGER)) as other:
+    with open_ledger(path) as ledger, contextlib.closing(open_database(path, LEDGER)) as other:
 
         async def run():
             with transaction(other):
@@ -105,7 +105,7 @@ def test_a_locked_file_is_an_error_and_recording_goes_on_afterwards(path, monkey
 
 
 def test_a_writer_waits_for_another(path):
-    with Ledger(path) as ledger, contextlib.closing(open_database(path, LEDGER)) as other:
+    with open_ledger(path) as ledger, contextlib.closing(open_database(path, LEDGER)) as other:
 
         async def run():
             with transaction(other):
@@ -114,11 +114,11 @@ def test_a_writer_waits_for_another(path):
             await recording
 
         asyncio.run(run())
-        assert ledger.find(called().key)
+        assert find(ledger, called().key)
 
 
 def test_a_full_disk_is_an_error_in_one_line_and_nothing_hangs(path):
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         record(ledger, called("before"))
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), hard))
@@ -134,30 +134,20 @@ def test_a_full_disk_is_an_error_in_one_line_and_nothing_hangs(path):
 
 
 def test_two_may_read_while_one_writes(path):
-    with Ledger(path) as ledger, Ledger(path) as other:
+    with open_ledger(path) as ledger, open_ledger(path) as other:
         for number in range(5):
             call = called(str(number))
             record(ledger, call)
-            assert other.find(call.key) == call
+            assert find(other, call.key) == call
 
 
 def test_closing_writes_what_is_waiting(path):
     async def run():
-        with Ledger(path) as ledger:
+        with open_ledger(path) as ledger:
             recording = [asyncio.create_task(ledger.record(called(str(number)))) for number in range(20)]
             await asyncio.sleep(0)
         await asyncio.gather(*recording)
 
     asyncio.run(run())
-    with Ledger(path) as ledger:
+    with open_ledger(path) as ledger:
         assert len(list(ledger.calls())) == 20
-
-
-def test_a_closed_ledger_says_so(path):
-    ledger = Ledger(path)
-    ledger.close()
-    ledger.close()
-    with pytest.raises(RunFolderError, match="closed"):
-        record(ledger, called())
-    with pytest.raises(RunFolderError, match="closed"):
-        ledger.find(called().key)

@@ -155,7 +155,7 @@ def test_a_file_from_a_newer_entp_is_refused(farm):
 def test_what_is_no_database_is_refused(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("a text, not a database\n" * 100)
-    assert "no SQLite file" in refusal(path)
+    assert "not an SQLite file" in refusal(path)
 
 
 def test_a_missing_folder_is_named(tmp_path):

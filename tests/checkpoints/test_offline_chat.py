@@ -5,16 +5,15 @@ import asyncio
 import pytest
 
 from chats import IDENTITY, FakeChat, answer, raising, request
-from entp.checkpoints import recorded_chat
+from entp.checkpoints import open_ledger, recorded_chat
 from entp.checkpoints.recorded_chat import Counts, OfflineChat, RecordedChat
-from entp.checkpoints.sqlite.ledger import Ledger
 from entp.records.calls import ChatReply, call_key
 from entp.records.errors import ModelError, ReplayMiss, RequestRefused, ServerUnavailable
 
 
 @pytest.fixture
 def ledger(tmp_path):
-    with Ledger(tmp_path / "calls.db") as ledger:
+    with open_ledger(tmp_path / "calls.db") as ledger:
         yield ledger
 
 
@@ -81,7 +80,7 @@ def test_a_miss_names_another_model(ledger):
 
 def test_a_miss_in_a_ledger_without_that_operator_says_so(ledger):
     recorded(ledger, request(operator="domain_analysis"))
-    assert "holds no call of that operator" in missed(ledger, request())
+    assert "has no call of that operator" in missed(ledger, request())
 
 
 def test_a_refusal_is_replayed_as_it_was_recorded(ledger):

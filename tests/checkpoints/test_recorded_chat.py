@@ -9,32 +9,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chats import IDENTITY, FakeChat, answer, called, raising, request
+from entp.checkpoints import open_ledger
+from entp.checkpoints.memory.ledger import MemoryLedger
 from entp.checkpoints.recorded_chat import Counts, RecordedChat
-from entp.checkpoints.sqlite.ledger import Ledger
-from entp.records.calls import ChatReply, call_key
+from entp.records.calls import ChatReply, Origin, call_key
 from entp.records.errors import EntpError, ModelError, RequestRefused, ServerUnavailable
+from recorded_calls import find
 
 
 @pytest.fixture
 def ledger(tmp_path):
-    with Ledger(tmp_path / "calls.db") as ledger:
+    with open_ledger(tmp_path / "calls.db") as ledger:
         yield ledger
 
 
 def test_a_reply_is_in_the_ledger_before_it_is_used(ledger):
     asked = request()
     reply = asyncio.run(RecordedChat(FakeChat(), ledger).complete(asked))
-    found = ledger.find(call_key(IDENTITY, asked))
+    found = find(ledger, call_key(IDENTITY, asked))
     assert found.reply == reply
     assert found.request == asked
     assert found.identity == IDENTITY
 
 
+def test_a_call_is_recorded_with_who_asked(ledger):
+    origin = Origin("first", "fuse", "small", 2.0, 8.0)
+    asyncio.run(RecordedChat(FakeChat(), ledger, origin).complete(request()))
+    with pytest.raises(ModelError):
+        asyncio.run(RecordedChat(FakeChat(raising(ModelError("no"))), ledger, origin).complete(request("2")))
+    assert [call.origin for call in ledger.calls()] == [origin, origin]
+
+
 def test_a_recorded_reply_needs_no_call(tmp_path):
     first, second = FakeChat(), FakeChat(reply=raising(AssertionError))
-    with Ledger(tmp_path / "calls.db") as ledger:
+    with open_ledger(tmp_path / "calls.db") as ledger:
         reply = asyncio.run(RecordedChat(first, ledger).complete(request()))
-    with Ledger(tmp_path / "calls.db") as ledger:
+    with open_ledger(tmp_path / "calls.db") as ledger:
         chat = RecordedChat(second, ledger)
         assert asyncio.run(chat.complete(request())) == reply
     assert second.asked == []
@@ -63,12 +73,23 @@ def test_another_model_makes_another_call(ledger):
     assert len(larger.asked) == 1
 
 
-@settings(max_examples=30, deadline=None)
+class FarLedger(MemoryLedger):
+    """Lets others run before it answers, as a ledger behind a network does."""
+
+    async def lookup(self, key):
+        found = await super().lookup(key)
+        for _ in range(int(key[0], 16)):
+            await asyncio.sleep(0)
+        return found
+
+
+@pytest.mark.parametrize("make", [open_ledger, lambda path: FarLedger()])
+@settings(max_examples=30)
 @given(
     questions=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=60),
     limit=st.integers(1, 64),
 )
-def test_each_distinct_request_is_sent_once_and_all_get_its_reply(questions, limit):
+def test_each_distinct_request_is_sent_once_and_all_get_its_reply(make, questions, limit):
     async def run(ledger):
         fake = FakeChat()
         chat = RecordedChat(fake, ledger)
@@ -88,7 +109,7 @@ def test_each_distinct_request_is_sent_once_and_all_get_its_reply(questions, lim
         assert chat.counts.calls + chat.counts.answered == len(questions)
         assert chat.counts.prompt_tokens == 10 * chat.counts.calls
 
-    with TemporaryDirectory() as folder, Ledger(Path(folder) / "calls.db") as ledger:
+    with TemporaryDirectory() as folder, make(Path(folder) / "calls.db") as ledger:
         asyncio.run(run(ledger))
         assert len(list(ledger.calls())) == len({question for question, _ in questions})
 
@@ -119,7 +140,7 @@ def test_of_two_processes_that_ask_the_same_both_get_the_reply_recorded_first(le
         second.gate.set()
         assert (await late).text == "first"
 
-    with Ledger(ledger.path) as other:
+    with open_ledger(ledger.path) as other:
         asyncio.run(run(other))
     assert len(list(ledger.calls())) == 2
 
@@ -174,8 +195,8 @@ def test_a_reply_that_has_come_is_recorded_though_its_caller_is_cancelled(ledger
 
     asyncio.run(run())
     ledger.close()
-    with Ledger(ledger.path) as reopened:
-        assert reopened.find(call_key(IDENTITY, request())).reply.text == answer(request())
+    with open_ledger(ledger.path) as reopened:
+        assert find(reopened, call_key(IDENTITY, request())).reply.text == answer(request())
 
 
 def test_a_failure_is_recorded_raised_in_all_and_tried_again(ledger):

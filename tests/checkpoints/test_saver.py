@@ -1,6 +1,5 @@
 import asyncio
 import dataclasses
-import importlib
 import json
 import operator
 import sqlite3
@@ -12,14 +11,12 @@ import ormsgpack
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from entp.checkpoints.sqlite.ledger import Ledger
-from entp.checkpoints.sqlite.saver import open_saver, thread_id
+from entp.checkpoints import open_ledger, open_saver, thread_id
 from entp.records.errors import RunFolderError
 
 
@@ -246,7 +243,7 @@ def refusal(path):
 
 
 def test_another_file_of_the_run_is_refused_as_it_was(tmp_path):
-    Ledger(tmp_path / "calls.db").close()
+    open_ledger(tmp_path / "calls.db").close()
     before = (tmp_path / "calls.db").read_bytes()
     assert "is not ENTP's checkpoints.db" in refusal(tmp_path / "calls.db")
     assert (tmp_path / "calls.db").read_bytes() == before
@@ -254,26 +251,11 @@ def test_another_file_of_the_run_is_refused_as_it_was(tmp_path):
 
 def test_a_file_that_is_no_database_is_refused(path):
     path.write_text("not a database\n" * 100)
-    assert "no SQLite file" in refusal(path)
+    assert "not an SQLite file" in refusal(path)
 
 
 def test_a_missing_folder_is_named(tmp_path):
     assert "folder exists" in refusal(tmp_path / "nowhere" / "checkpoints.db")
-
-
-def test_a_server_can_open_it_by_its_dotted_name_alone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    module, name = "entp.checkpoints.sqlite.saver", "open_saver"
-
-    async def run():
-        async with vars(importlib.import_module(module))[name]() as saver:
-            assert isinstance(saver, AsyncSqliteSaver)
-            await put(saver, 1)
-
-    asyncio.run(run())
-    connection = sqlite3.connect(tmp_path / "checkpoints.db")
-    assert connection.execute("SELECT count(*) FROM checkpoints").fetchone() == (1,)
-    connection.close()
 
 
 def test_thread_ids_are_lasting_uuids():

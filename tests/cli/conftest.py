@@ -8,6 +8,14 @@ import sys
 import pytest
 
 from entp.cli.main import main
+from small_pool import TOPICS, every_encoder_faked
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoder():
+    """No command here is about vectors."""
+    with every_encoder_faked():
+        yield
 
 
 @pytest.fixture
@@ -29,8 +37,8 @@ def pool(tmp_path):
     path = tmp_path / "pool.jsonl"
     rows = [
         {
-            "instruction": f"Question number {at}?",
-            "output": f"Answer number {at}.",
+            "instruction": f"Question number {at} on {TOPICS[at % 2]}?",
+            "output": f"Answer number {at} on {TOPICS[at % 2]}.",
             "ratings": {"critic": at % 6},
         }
         for at in range(12)

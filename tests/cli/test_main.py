@@ -10,7 +10,8 @@ import click
 import pytest
 
 from entp.cli.main import COMMANDS, entp
-from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.stages.order import look_at_run
+from entp.pipeline.stages.select import SelectSettings
 
 HEAVY = ("torch", "sentence_transformers", "langchain_openai", "langgraph", "sklearn", "xllamacpp")
 
@@ -41,6 +42,7 @@ def test_every_command_has_help_and_an_example(name):
         assert isinstance(parameter, click.Argument) or parameter.help
 
 
+@pytest.mark.over_http
 def test_a_whole_run_and_a_second_one(entp_command, arguments, model_server):
     code, out, err = entp_command("run", *arguments)
     assert code == 0, err
@@ -59,7 +61,7 @@ def test_json_is_json_and_goes_to_stdout_alone(entp_command, arguments, tmp_path
     assert code == 0
     assert told["balanced"] is True
     assert set(told["books"]) == {stage["name"] for stage in told["stages"]}
-    assert told["reports"]["fuse"]["pairs"] == 2
+    assert told["findings"]["fuse"]["pairs"] == 2
     for view in (["status"], ["list", "pairs"], ["list", "fused"], ["list", "rows", "--limit", "2"]):
         code, out, _ = entp_command(*view, "--run", tmp_path / "run", "--json")
         assert code == 0
@@ -72,7 +74,7 @@ def test_show_takes_every_kind_of_id(entp_command, arguments, tmp_path):
     fused = json.loads(out)[0]["id"]
     pair = fused.rsplit("-", 1)[0]
     _, out, _ = entp_command("show", pair, "--run", tmp_path / "run", "--json")
-    row = json.loads(out)["pair"]["left_id"]
+    row = json.loads(out)["pair"]["left"]["id"]
     for wanted, kind in ((fused, "fused_row"), (pair, "pair"), (row, "row")):
         code, out, _ = entp_command("show", wanted, "--run", tmp_path / "run")
         assert code == 0
@@ -129,7 +131,7 @@ def test_score_tells_what_it_found_in_words_and_as_json(entp_command, pool, tmp_
     assert all(flag["name"] and flag["sentence"].endswith(".") for flag in told["flags"])
     entp_command("select", *at, "--include", "code", "--similarity", "0.6")
     with look_at_run(tmp_path / "run") as run:
-        assert run.settings.exclude == ("math", "table")
+        assert run.settings.of(SelectSettings).include == ("code",)
 
 
 def test_a_dry_run_asks_no_model(entp_command, arguments, model_server):
@@ -165,7 +167,7 @@ def test_strict_stops_at_the_first(entp_command, arguments, pool, tmp_path):
         (["run", "--run", "{tmp}/run"], 2, "no pool given"),
         (["run", "{tmp}/none.jsonl", "--run", "{tmp}/run"], 2, "none.jsonl"),
         (["run", "{pool}", "--run", "{pool}/run"], 1, "cannot be made"),
-        (["status", "--run", "{tmp}/none"], 1, "holds no run"),
+        (["status", "--run", "{tmp}/none"], 1, "does not hold a run"),
         (["run", "{pool}", "--run", "{tmp}/run", "--similarity", "7"], 2, "similarity"),
         (["run", "{pool}", "--run", "{tmp}/run", "--similarity", "high"], 2, "high"),
         (["run", "{pool}", "--run", "{tmp}/run", "--base-url", "http://127.0.0.1:9/v1"], 2, "--model"),
@@ -201,6 +203,7 @@ def test_a_server_that_cannot_be_reached(entp_command, arguments, tmp_path):
     assert "127.0.0.1:9" in last
 
 
+@pytest.mark.over_http
 def test_a_model_that_does_not_exist(entp_command, arguments):
     arguments[arguments.index("--model") + 1] = "nobody"
     code, _, err = entp_command("run", *arguments)
@@ -208,6 +211,7 @@ def test_a_model_that_does_not_exist(entp_command, arguments):
     assert "nobody" in err.rstrip().splitlines()[-1]
 
 
+@pytest.mark.over_http
 def test_the_key_is_in_no_file(entp_command, arguments, tmp_path):
     key = tmp_path / "the.key"
     key.write_text("sk-very-secret-0123456789\n")
@@ -220,12 +224,12 @@ def test_the_key_is_in_no_file(entp_command, arguments, tmp_path):
 
 def test_settings_come_from_a_file_and_options_beat_it(entp_command, arguments, tmp_path):
     file = tmp_path / "settings.toml"
-    file.write_text('pairs = 1\nform = "sharegpt"\n')
-    code, out, _ = entp_command("run", *arguments, "--settings", file, "--json")
+    file.write_text('max_loss = 3\nform = "alpaca"\n')
+    code, out, _ = entp_command("run", *arguments, "--settings", file, "--form", "sharegpt", "--json")
     told = json.loads(out)
     assert code == 0
-    assert told["reports"]["fuse"]["pairs"] == 2
-    assert told["reports"]["export"]["form"] == "sharegpt"
+    assert told["settings"]["max_loss"] == 3
+    assert told["findings"]["export"]["form"] == "sharegpt"
 
 
 def test_data_cannot_move_the_cursor(entp_command, arguments, pool, tmp_path):

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from entp.pipeline.run.run_folder import open_run
+from entp.pipeline.stages.order import open_run
 
 
 def test_prune_tells_each_file_before_and_after(entp_command, arguments, tmp_path):

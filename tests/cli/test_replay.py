@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from entp.cli.main import main
-from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.stages.order import look_at_run, open_run
+from tables import change, first
 
 
 def called(*words):
@@ -34,7 +35,7 @@ def entp_command(capsys):
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _finished(tmp_path_factory, lasting_server):
     """A run of two pairs over rows that lie close to each other."""
     folder = tmp_path_factory.mktemp("finished")
@@ -62,7 +63,7 @@ def folder(_finished, tmp_path):
 @pytest.fixture
 def fusion(folder):
     with look_at_run(folder) as run:
-        return run.store.one("SELECT id FROM fusions ORDER BY id")["id"]
+        return first(run.folder, "SELECT id FROM fusions ORDER BY id")["id"]
 
 
 def test_one_fusion_is_replayed_step_by_step(entp_command, folder, fusion, lasting_server):
@@ -87,10 +88,10 @@ def test_all_fusions_are_counted(entp_command, folder):
     assert code == 0
     assert out.startswith("2 fusions with 6 fused rows: the same byte for byte; ")
     with open_run(folder) as run:
-        run.store.db.conn.execute("UPDATE fused_rows SET loss = 9 WHERE variant = 1")
+        change(run.folder, "UPDATE fused_rows SET loss = 9 WHERE variant = 1")
     code, out, _ = entp_command("replay", "--all", "--run", folder)
     assert code == 1
-    assert out.count("-1: loss came out otherwise\n") == 2
+    assert out.count("-1: loss came out different\n") == 2
     assert "2 fusions with 6 fused rows: NOT the same; " in out
     code, out, _ = entp_command("replay", "--all", "--run", folder, "--json")
     assert (code, len(json.loads(out)["differences"])) == (1, 2)
@@ -109,7 +110,7 @@ def test_a_fork_is_compared_kept_listed_and_shown(entp_command, folder, fusion):
     fork = out.split("kept as ")[1].split(":")[0]
     code, out, _ = entp_command("list", "forks", "--run", folder, "--json")
     assert [(f["id"], f["fusion_id"], f["point"], f["changes"]) for f in json.loads(out)] == [
-        (fork, fusion, "0:1:1", '{"temperature": 0.9}')
+        (fork, fusion, "0:1:1", {"temperature": 0.9})
     ]
     code, out, _ = entp_command("show", fork, "--run", folder, "--json")
     assert json.loads(out)["original"]["id"] == f"{fusion}-0"
@@ -140,7 +141,7 @@ def test_a_text_is_edited_and_judged(entp_command, folder, fusion, monkeypatch, 
     edit_with(monkeypatch, tmp_path, "text = text.replace('user', 'nobody')")
     code, _, err = entp_command(*edit)
     assert code == 2
-    assert err.startswith("entp: the edited text is no conversation: ")
+    assert err.startswith("entp: the edited text is not a conversation: ")
     assert err.count("\n") == 1
     edit_with(monkeypatch, tmp_path, "text = '5'")
     code, _, err = entp_command(*edit)
@@ -160,7 +161,7 @@ def test_a_text_is_edited_and_judged(entp_command, folder, fusion, monkeypatch, 
         (("ID", "--from", "0:1:1", "--set", "temperature=hot"), "setting 'temperature'"),
         (("ID", "--from", "0:1:1", "--set", "template=terms", "--edit"), "choose one of them"),
         (("ID", "--from", "here"), "give VARIANT:CYCLE:ATTEMPT"),
-        (("nothing",), "holds no fusion 'nothing'"),
+        (("nothing",), "has no fusion 'nothing'"),
     ],
 )
 def test_wrong_use_is_one_line(entp_command, folder, fusion, words, told):

@@ -7,13 +7,18 @@ import json
 import pytest
 
 from command import entp
+from small_pool import TOPICS
 
 
 @pytest.fixture
 def arguments(tmp_path, model_server):
     pool = tmp_path / "pool.jsonl"
     records = [
-        {"instruction": f"Question number {at}?", "output": f"Answer {at}.", "ratings": {"critic": at % 3}}
+        {
+            "instruction": f"Question {at} on {TOPICS[at % 2]}?",
+            "output": f"Answer {at} on {TOPICS[at % 2]}.",
+            "ratings": {"critic": at % 3},
+        }
         for at in range(12)
     ]
     pool.write_text("".join(f"{json.dumps(record)}\n" for record in records))
@@ -53,11 +58,11 @@ def test_a_run_that_is_gone_on_with(arguments, model_server, tmp_path):
     assert len(model_server.calls) == asked
 
     ended = entp("rate", *at, "--resume", "never")
-    assert (ended.code, "it holds 12 ratings" in ended.err) == (2, True)
+    assert (ended.code, "already: 12 ratings" in ended.err) == (2, True)
     for command in (("run", *arguments), ("fuse", *at)):
         ended = entp(*command, "--resume", "never", "--budget", 1)
         assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
-        assert f"{tmp_path / 'run'} has been begun: it holds " in ended.err
+        assert f"{tmp_path / 'run'} has work in it already: " in ended.err
         assert "2 fusions" in ended.err
         assert "--resume if-possible" in ended.err
 

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from entp.pipeline.run.run_folder import look_at_run, open_run
 from entp.pipeline.run.stage import run_stage
-from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.stages.order import STAGES, look_at_run, open_run, stage_named
 from entp.pipeline.views.verify import verify
 from entp_process import EntpProcess
+from model_server import ModelInProcess, ModelServer
 from paid_calls import PaidCalls, calls_on_disk, delay_of, results
-from small_pool import FakeEncoder, pool_rows
+from small_pool import every_encoder_faked, pool_rows
 
 CONCURRENCY = 4
 SETTINGS = {
@@ -25,6 +25,13 @@ SETTINGS = {
     "rater": "model",
     "concurrency": CONCURRENCY,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoder():
+    """No command here is about vectors; those in processes of their own have the fake one too."""
+    with every_encoder_faked():
+        yield
 
 
 class Bench:
@@ -39,13 +46,12 @@ class Bench:
         self.settings = SETTINGS | {"base_url": server.base_url}
 
     def renew(self):
-        """Begin the account of calls anew."""
+        """Begin the account of calls again."""
         self.calls = self.server.answers = PaidCalls(self._answers, self.delay)
 
     def server_is_back(self):
         """A new server at the address of the one that was stopped."""
-        self.server = type(self.server)(urlsplit(self.server.base_url).port)
-        self.server.answers = self.calls
+        self.server = ModelServer(self.calls, urlsplit(self.server.base_url).port)
 
     def start(self, folder, **options):
         """`entp run` over a folder, in a process of its own."""
@@ -57,10 +63,9 @@ class Bench:
     def finish(self, folder, last="export"):
         """Bring a run up to date in this process, as far as a stage."""
         changes = self.settings | {"pool": (str(self.pool),)}
-        with pytest.MonkeyPatch.context() as patch, open_run(folder, changes, create=True) as run:
-            patch.setattr("entp.providers.encoders.open_encoder", lambda name: FakeEncoder())
+        with open_run(folder, changes, create=True) as run:
             for stage in STAGES[: STAGES.index(stage_named(last)) + 1]:
-                asyncio.run(run_stage(run, stage, STAGES))
+                asyncio.run(run_stage(run, stage))
         assert self.verify(folder) == []
 
     def verify(self, folder):
@@ -89,13 +94,12 @@ def durable_pool(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(durable_pool, model_server_class, tmp_path_factory, fake_answers):
-    server = model_server_class()
-    bench = Bench(durable_pool, server, fake_answers)
-    bench.calls.delay = lambda call: 0
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    bench.finish(folder)
-    server.stop()
+def undisturbed(durable_pool, tmp_path_factory, fake_answers):
+    with every_encoder_faked(), ModelInProcess(fake_answers).at_its_address() as server:
+        bench = Bench(durable_pool, server, fake_answers)
+        bench.calls.delay = lambda call: 0
+        folder = tmp_path_factory.mktemp("undisturbed") / "run"
+        bench.finish(folder)
     return Undisturbed(results(folder), bench.calls.asked)
 
 
@@ -104,7 +108,7 @@ def _option(setting):
 
 
 @pytest.fixture
-def bench(durable_pool, model_server, fake_answers):
-    made = Bench(durable_pool, model_server, fake_answers)
+def bench(durable_pool, fake_answers):
+    made = Bench(durable_pool, ModelServer(fake_answers), fake_answers)
     yield made
     made.server.stop()

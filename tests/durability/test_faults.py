@@ -8,7 +8,7 @@ import json
 import pytest
 
 from command import entp
-from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints import open_ledger
 from faults import CASES, GOOD, LATER, OVERDUE, RATING, UNAVAILABLE, UNUSABLE
 from scripted_server import ScriptedServer, Sent, completion, failure
 from waits import Waits
@@ -43,7 +43,7 @@ def strikes(fault):
 
 def recorded(folder):
     """What the ledger holds of the row that was struck."""
-    with Ledger(folder / "calls.db") as ledger:
+    with open_ledger(folder / "calls.db") as ledger:
         return [call for call in ledger.calls() if "Question 1?" in call.request.messages[1].content]
 
 
@@ -79,14 +79,14 @@ def test_a_fault_is_kept_told_and_made_good(case, rate, waits, tmp_path):
             assert "entp list unrated; --retry-failed" in ended.out
             assert (books["outputs"], books["failed"]) == (2, {case.kind: 1})
             (unrated,) = json.loads(entp("list", "unrated", "--run", tmp_path / "run", "--json").out)
-            assert (unrated["row_id"], unrated["raw"]) == ("row-1", case.raw)
+            assert (unrated["row_id"], unrated["raw"] or "") == ("row-1", case.raw)
             assert unrated["reason"] == f"{case.kind}: {says}"
 
         before = len(server.asked)
         server.answers = lambda operator, messages: GOOD
         again = command(*case.options, *(() if case.stops else ("--retry-failed",)))
         assert again.code == 0
-        taken_up = "1 rating done, 2 left" if case.stops else "1 rating that failed is taken up"
+        taken_up = "1 rating done, 2 left" if case.stops else "1 rating that failed is tried again"
         assert again.err.startswith(f"resuming {tmp_path / 'run'}: {taken_up}; about ")
         assert again.err.count("\n") == 1
         assert "rate: 3 rows in, 3 out\n" in again.out
@@ -129,7 +129,7 @@ def test_a_server_that_stays_down_stops_the_run_and_is_asked_again(rate, tmp_pat
         assert (ended.code, ended.out) == (1, "")
         assert ended.err == f"entp: model server {server.base_url} answered 503: because of this; {LATER}\n"
         assert len(server.asked) == 10 * 6
-        with Ledger(tmp_path / "run" / "calls.db") as ledger:
+        with open_ledger(tmp_path / "run" / "calls.db") as ledger:
             assert [call.error_class for call in ledger.calls()] == [UNAVAILABLE] * 10
         server.asked.clear()
         server.answers = lambda operator, messages: GOOD

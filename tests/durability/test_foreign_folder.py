@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from command import entp
-from entp.cli.views import LISTS
+from entp.pipeline.views.listings import LISTINGS
 from scripted_server import ScriptedServer
 
 
@@ -57,7 +57,7 @@ def change(folder, sql, *values, file="run.db"):
 def looked_at(folder, fusion):
     """How every command that looks at a run ends."""
     views = [("status",), ("status", "--json"), ("verify",), ("show", "row-0"), ("show", fusion)]
-    views += [("show", f"{fusion}-0"), *(("list", kind) for kind in LISTS)]
+    views += [("show", f"{fusion}-0"), *(("list", kind) for kind in LISTINGS)]
     return {view: entp(*view, "--run", folder) for view in views}
 
 
@@ -102,19 +102,19 @@ def test_odd_settings_are_one_line(folder, fusion, name, value):
 
 
 DAMAGE = [
-    "UPDATE stages SET report = '{'",
+    "UPDATE stages SET findings = '{'",
     "UPDATE stages SET books = '[1]'",
     "UPDATE stages SET outputs = '/etc/passwd' WHERE name = 'embed'",
     "UPDATE rows SET turns = 'not json'",
     "UPDATE rows SET turns = '7'",
     'UPDATE rows SET turns = \'[{"role": "system", "content": 7}]\'',
-    "UPDATE rows SET pool_ratings = '{'",
+    "UPDATE rows SET ratings = '{'",
     "UPDATE fusions SET domains = '{'; UPDATE fusions SET recipe = '[]'",
     "UPDATE fused_rows SET attempts = '['",
     "UPDATE fused_rows SET attempts = '[7]', templates = '7', turns = '\"text\"'",
     "UPDATE pairs SET left_id = x'80'",
-    "DROP TABLE blend",
-    "DROP TABLE blend; CREATE VIEW blend AS SELECT load_extension('/tmp/no.so') AS id, 1 AS position",
+    "DROP TABLE datasets",
+    "DROP TABLE datasets; CREATE VIEW datasets AS SELECT load_extension('/tmp/no.so') AS id, 1 AS position",
     "DROP TABLE scores; CREATE VIEW scores AS SELECT writefile('/tmp/no', 'x') AS score, 'LQ' AS quality",
 ]
 
@@ -127,8 +127,8 @@ def test_what_entp_did_not_write_is_one_line(folder, fusion, sql):
 
 COLUMNS = [
     ("rows", "turns"),
-    ("rows", "pool_ratings"),
-    ("stages", "report"),
+    ("rows", "ratings"),
+    ("stages", "findings"),
     ("settings", "value"),
     ("fusions", "domains"),
     ("fused_rows", "attempts"),
@@ -172,7 +172,7 @@ def test_a_ledger_elsewhere_is_left_as_it_is(folder, fusion, tmp_path):
     change(folder, "INSERT OR REPLACE INTO settings VALUES ('ledger', ?)", json.dumps(str(other)))
     ended = looked_at(folder, fusion)
     assert_told(ended)
-    assert "is not ENTP's calls.db" in ended["verify",].err
+    assert "is not ENTP's calls.db" in ended["verify",].out
     missing = tmp_path / "missing.db"
     change(folder, "UPDATE settings SET value = ? WHERE name = 'ledger'", json.dumps(str(missing)))
     assert_told(looked_at(folder, fusion))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from command import entp
-from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.stages.order import look_at_run
 from scripted_server import ScriptedServer, Sent, as_json
 
 KEY = "Xq9-distinctive-4711"

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entp.formats.export import ExportRow, Form, write_rows
+from entp.formats.export import ExportRow, write_rows
 from entp.records.conversation import from_json
 from entp.records.errors import PoolError
+from entp.records.vocabulary import ExportForm
 
-FORMS = get_args(Form)
+FORMS = get_args(ExportForm)
 SHORT = [("user", "Name a bird."), ("assistant", "A wren.")]
 LONG = [("system", "Be short."), *SHORT, ("user", "Another?"), ("assistant", "An owl.")]
 

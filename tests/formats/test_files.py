@@ -229,5 +229,5 @@ def test_without_the_package_one_line_says_what_to_install(tmp_path, monkeypatch
 
 def test_a_damaged_data_set_is_named(tmp_path, datasets):
     (tmp_path / "dataset_info.json").write_text("{}")
-    with pytest.raises(PoolError, match="is no data set that can be read"):
+    with pytest.raises(PoolError, match="cannot be read as a data set"):
         open_pool(tmp_path)

@@ -118,7 +118,7 @@ MISFITS = [
     ),
     ({"instruction": "q", "output": 4}, "'output' is a number"),
     ({"instruction": "q", "output": "a", "input": {}}, "'input' is an object"),
-    ({"instruction": "q", "output": "a", "history": [["only one"]]}, "item 1 of 'history' is no pair"),
+    ({"instruction": "q", "output": "a", "history": [["only one"]]}, "item 1 of 'history' is not a pair"),
     ({"instruction": " \n", "output": "a"}, "turn 1 (user) is empty"),
     ({"instruction": "q", "response": "\t"}, "turn 2 (assistant) is empty"),
     ({"prompt": True, "completion": "a"}, "'prompt' is true or false"),

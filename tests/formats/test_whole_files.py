@@ -15,12 +15,12 @@ RECORD = {"instruction": "q", "output": "a"}
 WHOLE_FILE = [
     ("missing.jsonl", None, "no such file"),
     ("empty.jsonl", b"", "the file is empty"),
-    ("blank.jsonl", b" \n\n", "holds no records"),
-    ("empty.json", b"[ ]", "holds no records"),
+    ("blank.jsonl", b" \n\n", "contains no records"),
+    ("empty.json", b"[ ]", "contains no records"),
     ("pool.csv", b"a,b", "unknown ending .csv"),
     ("pool", b"a", "a file without an ending"),
-    ("a.json", b'{"instruction": "q", "output": "a"}', "holds no array"),
-    ("a.json", b'{"a": [1], "b": [2]}', "holds 2 arrays"),
+    ("a.json", b'{"instruction": "q", "output": "a"}', "contains no array"),
+    ("a.json", b'{"a": [1], "b": [2]}', "contains 2 arrays"),
     ("a.json", b"hello", "begins with b'h'"),
     ("a.json", b"\xff\xfe[\0", r"begins with b'\xff'"),
     ("a.json", b'[{"a": 1}]\n[{"b": 2}]', "its array ends at byte 10 and text follows"),
@@ -31,7 +31,7 @@ WHOLE_FILE = [
     ),
     ("a.jsonl", b"{\n}", "none of its records can be read; the first, at 1: found malformed JSON"),
     ("a.jsonl", b'{"messages": null}', "no recognised shape"),
-    ("a.parquet", b"PAR1 is what it begins with", "is no Parquet file"),
+    ("a.parquet", b"PAR1 is what it begins with", "cannot be read as a Parquet file"),
 ]
 
 
@@ -68,7 +68,7 @@ def test_parquet_columns_with_names_that_are_not_utf8_are_one_line(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.Table.from_pylist([RECORD]), path)
     path.write_bytes(path.read_bytes().replace(b"output", b"out\xffut"))
-    with pytest.raises(PoolError, match="is no Parquet file that can be read"):
+    with pytest.raises(PoolError, match="cannot be read as a Parquet file"):
         open_pool(path)
 
 
@@ -80,7 +80,7 @@ def test_a_folder_without_a_data_set_is_told_so(tmp_path):
 def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
     path = tmp_path / "a.jsonl"
     os.mkfifo(path)
-    with pytest.raises(PoolError, match="no regular file"):
+    with pytest.raises(PoolError, match="not a regular file"):
         open_pool(path)
 
 

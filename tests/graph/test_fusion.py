@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langgraph.checkpoint.memory import InMemorySaver
 
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionInput, FusionSettings, calls_of_a_fusion
@@ -54,8 +55,9 @@ def test_a_fusion_gives_three_variants_one_per_strategy(fake_chat):
     chat = fake_chat()
     state = fuse(chat)
     assert [outcome["status"] for outcome in outcomes(state)] == ["fused"] * 3
-    assert [outcome["strategy"] for outcome in outcomes(state)] == state["strategies"]
-    assert len(set(state["strategies"])) == 3
+    names = [strategy["name"] for strategy in state["strategies"]]
+    assert [outcome["strategy"] for outcome in outcomes(state)] == names
+    assert len(set(names)) == 3
     for outcome in outcomes(state):
         assert [turn["role"] for turn in outcome["turns"]] == ["user", "assistant"]
 
@@ -67,6 +69,37 @@ def test_the_operators_run_in_the_order_of_the_method(fake_chat):
     assert operators[:2] == ["domain_analysis", "merged_corpus_generation"]
     assert chat.asked[0].temperature == 0.4
     assert {request.temperature for request in chat.asked[1:]} == {0.2}
+
+
+def test_strategies_changed_in_the_state_reach_every_prompt_and_the_outcome(fake_chat):
+    def without_question(operator, messages):
+        found = fake_chat.default(operator, messages)
+        if operator == "information_completeness":
+            found["question"]["exists"] = False
+        return found
+
+    chat = fake_chat(without_question)
+    graph = fusion_graph(Model(chat)).compile(
+        checkpointer=InMemorySaver(), interrupt_after=["strategy_selection"]
+    )
+    config = {"configurable": {"thread_id": "1"}, "recursion_limit": 50}
+    others = [{"name": f"other_{number}", "definition": f"Merge way {number}."} for number in range(3)]
+
+    async def edited():
+        given = FusionInput(fusion_id="f1", left=LEFT, right=RIGHT)
+        await graph.ainvoke(given, config, context=FusionSettings())
+        await graph.aupdate_state(config, {"strategies": others})
+        return await graph.ainvoke(None, config, context=FusionSettings())
+
+    state = asyncio.run(edited())
+    assert [outcome["strategy"] for outcome in outcomes(state)] == [other["name"] for other in others]
+    (merge,) = (request for request in chat.asked if request.operator == "merged_corpus_generation")
+    assert json.dumps(others) in merge.messages[1].content.splitlines()
+    revised = [request for request in chat.asked if request.operator in ("question", "terms_question")]
+    assert len(revised) == 3 * 2
+    for other in others:
+        lines = [request.messages[1].content.splitlines() for request in revised]
+        assert sum(json.dumps(other) in prompt for prompt in lines) == 2
 
 
 @pytest.mark.parametrize("budget", [1, 2, 3, 5])
@@ -203,6 +236,7 @@ def test_a_variant_that_fails_leaves_its_siblings_alone(fake_chat):
     assert (first["status"], failed["status"], last["status"]) == ("fused", "failed", "fused")
     assert failed["reason"].startswith("ReplyUnusable: ")
     assert failed["raw"] == "no JSON here"
+    assert failed["loss"] is None
     assert state["carried"] != 1
 
 
@@ -213,8 +247,8 @@ def test_when_all_variants_fail_nothing_is_carried_forward(fake_chat):
         )
     )
     state = fuse(broken)
-    assert state["carried"] == -1
-    assert {outcome["status"] for outcome in outcomes(state)} == {"failed"}
+    assert state["carried"] is None
+    assert {(outcome["status"], outcome["loss"]) for outcome in outcomes(state)} == {("failed", None)}
 
 
 def test_an_error_that_every_call_would_meet_stops_the_fusion(fake_chat):

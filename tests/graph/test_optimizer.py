@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from entp.graph.loss import Condition
-from entp.graph.optimizer import REVISION_ROUTES, UPDATE_ROUTES, least, next_revision, next_update
-from entp.nodes.revision import RevisionTemplate
+from entp.graph.optimizer import least, next_route, routes
+from entp.nodes.templates import CYCLES, writers_of
+from entp.records.vocabulary import Condition
 
 MERGE = ("terms", "question", "context", "answer")
 ANSWER = ("direct_answer", "nothing_to_remove")
@@ -35,36 +35,37 @@ TABLE = {
 @pytest.mark.parametrize("budget", range(1, 6))
 def test_every_set_and_budget_has_its_template(unmet, budget):
     for attempts in range(1, budget + 1):
-        found = next_revision(unmet, attempts, budget)
+        found = next_route(1, unmet, attempts, budget)
         if not unmet:
             assert found == "accept"
         elif attempts == budget:
             assert found == "exhausted"
         elif "question" in unmet:
-            assert REVISION_ROUTES[found] == ("terms_question" if "terms" in unmet else "question")
+            assert routes(1)[found] == ("terms_question" if "terms" in unmet else "question")
         else:
             present = tuple(name for name in MERGE if name in unmet)
-            assert REVISION_ROUTES[found] == TABLE[present]
+            assert routes(1)[found] == TABLE[present]
             assert found == f"{' + '.join(present)} unmet"
 
 
-def test_every_template_is_reached():
-    reached = {next_revision(unmet, 1, 2) for unmet in subsets(MERGE)}
-    assert reached == {*REVISION_ROUTES, "accept"}
-    assert set(REVISION_ROUTES.values()) == set(get_args(RevisionTemplate))
+@pytest.mark.parametrize("cycle", CYCLES)
+def test_every_template_is_reached(cycle):
+    reached = {next_route(cycle, unmet, 1, 2) for unmet in subsets({1: MERGE, 2: ANSWER}[cycle])}
+    assert reached == {*routes(cycle), "accept"}
+    assert len(routes(cycle)) == len(writers_of(cycle))
 
 
 @pytest.mark.parametrize("unmet", subsets(ANSWER), ids=lambda s: "+".join(sorted(s)) or "none")
 @pytest.mark.parametrize("budget", range(1, 6))
 def test_a_missing_answer_goes_before_what_should_be_removed(unmet, budget):
     for attempts in range(1, budget + 1):
-        found = next_update(unmet, attempts, budget)
+        found = next_route(2, unmet, attempts, budget)
         if not unmet:
             assert found == "accept"
         elif attempts == budget:
             assert found == "exhausted"
         else:
-            assert UPDATE_ROUTES[found] == ("missing_answer" if "direct_answer" in unmet else "redundant")
+            assert routes(2)[found] == ("missing_answer" if "direct_answer" in unmet else "redundant")
 
 
 def test_the_conditions_are_those_of_both_cycles():

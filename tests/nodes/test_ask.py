@@ -121,13 +121,14 @@ def test_an_attempt_number_makes_another_call(fake_chat):
     assert len(keys) == 2
 
 
-def test_another_try_begins_anew_and_asks_what_has_not_been_asked(fake_chat):
+def test_an_operator_that_begins_again_asks_what_has_not_been_asked(fake_chat):
     first = fake_chat(lambda operator, messages: "nothing")
     with pytest.raises(ReplyUnusable):
         rate(first)
     second = fake_chat(lambda operator, messages: "nothing" if len(second.asked) <= 3 else GOOD)
-    asked = asyncio.run(ask(Model(second, tries=2), RatingInput(conversation=ROW), Rating))
+    asked = asyncio.run(ask(Model(second, max_beginnings=2), RatingInput(conversation=ROW), Rating))
     assert asked.reply.overall == 4
     assert second.asked[:3] == first.asked
     keys = {call_key(second.identity, request) for request in second.asked}
     assert len(keys) == 4
+    assert [(request.begun, request.attempt) for request in second.asked] == [(1, 1)] * 3 + [(2, 1)]

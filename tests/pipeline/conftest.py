@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from entp.pipeline.ahead.job import run_all
-from entp.pipeline.run.run_folder import open_run
+from entp.pipeline.run.settings import Scope
+from entp.pipeline.stages.order import open_run
 from small_pool import FakeEncoder, pool_rows
 
 
@@ -49,9 +50,10 @@ def settings(pool, model_server):
     return settings_for(pool, model_server)
 
 
-def bring_up_to_date(folder, changes, *, retry_failed=False):
-    with open_run(folder, changes, create=True, retry_failed=retry_failed) as run:
-        ends = asyncio.run(run_all(run, lambda end: None, retry_failed=retry_failed))
+def bring_up_to_date(folder, changes, *, retry_failed=False, pairs=None):
+    scope = Scope(pairs=pairs, retry_failed=retry_failed)
+    with open_run(folder, changes, scope=scope, create=True) as run:
+        ends = asyncio.run(run_all(run, lambda end: None))
     return {end.stage.name: end for end in ends}
 
 
@@ -59,8 +61,8 @@ def bring_up_to_date(folder, changes, *, retry_failed=False):
 def run_whole(tmp_path, settings):
     """Run all stages in a folder; gives the ends of the stages, by name."""
 
-    def work(folder: Path = tmp_path / "run", retry_failed=False, **changes):
-        return bring_up_to_date(folder, {**settings, **changes}, retry_failed=retry_failed)
+    def work(folder: Path = tmp_path / "run", retry_failed=False, pairs=None, **changes):
+        return bring_up_to_date(folder, {**settings, **changes}, retry_failed=retry_failed, pairs=pairs)
 
     return work
 
@@ -76,5 +78,15 @@ def _finished(tmp_path_factory, lasting_server):
 
 @pytest.fixture
 def finished_run(_finished, tmp_path):
-    """A copy of a finished run, whose server still answers."""
+    """A copy of a finished run, whose server still answers: `lasting_server`."""
     return Path(shutil.copytree(_finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def run_again(finished_run):
+    """Bring a copy of a finished run up to date, with other settings; gives the ends of the stages."""
+
+    def work(**changes):
+        return bring_up_to_date(finished_run, changes)
+
+    return work

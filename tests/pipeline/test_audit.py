@@ -8,13 +8,12 @@ import pytest
 
 from entp.checkpoints.sqlite.migrations import Layout, open_database
 from entp.checkpoints.sqlite.run_schema import RUN
-from entp.pipeline.ahead.job import rows_to_rate
-from entp.pipeline.run.run_folder import look_at_run, open_run
 from entp.pipeline.run.stage import run_stage
-from entp.pipeline.stages.audit import audit_of
-from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.stages.order import look_at_run, open_run, stage_named
+from entp.pipeline.stages.rate import rows_to_rate
 from entp.pipeline.views.status import status
-from entp.records.errors import UsageError
+from entp.records.errors import RunFolderError, UsageError
+from tables import count, query
 
 
 @pytest.fixture
@@ -24,8 +23,8 @@ def rate(tmp_path, settings):
     def work(folder="run", **changes):
         with open_run(tmp_path / folder, {**settings, **changes}, create=True) as run:
             for name in ("load", "rate"):
-                end = asyncio.run(run_stage(run, stage_named(name), STAGES))
-            rows = run.store.query("SELECT * FROM audits ORDER BY row_id")
+                end = asyncio.run(run_stage(run, stage_named(name)))
+            rows = query(run.folder, "SELECT * FROM audits ORDER BY row_id")
             return end, {row["row_id"]: row for row in rows}
 
     return work
@@ -39,7 +38,7 @@ def test_so_many_rows_are_rated_twice(rate, model_server):
     assert all(row["score"] is not None and row["rater"] == "fake" for row in audits.values())
     books = end.mark.books
     assert (books.unit, books.inputs, books.outputs, books.balanced) == ("ratings", 25, 25, True)
-    assert end.mark.report["audit"]["audited"] == 5
+    assert end.mark.findings["audit"]["audited"] == 5
 
 
 def test_the_rows_are_drawn_by_id_and_seed(rate, pool, tmp_path):
@@ -93,18 +92,18 @@ def test_a_failed_second_rating_is_counted_and_taken_up_again(rate, run_whole, m
     assert end.mark.books.balanced
     assert [row["raw"] for row in audits.values()] == ["I cannot say."] * 3
     with look_at_run(tmp_path / "run") as run:
-        assert audit_of(run, list(audits)) is None
-        assert status(run)["balanced"]
+        assert run.store.audits.tally().rated == 0
+        assert status(run).balanced
     model_server.answers = default
     again = run_whole(rater="model", audit=3, retry_failed=True)
     assert again["rate"].mark.books.failed == {}
-    assert again["score"].mark.report["audited"] == 3
+    assert again["score"].mark.findings["audited"] == 3
 
 
 def test_a_dry_run_counts_second_ratings(tmp_path, settings, model_server):
     changes = {**settings, "rater": "model", "audit": 8}
     with open_run(tmp_path / "run", changes, create=True) as run:
-        asyncio.run(run_stage(run, stage_named("load"), STAGES))
+        asyncio.run(run_stage(run, stage_named("load")))
         assert rows_to_rate(run) == 28
     assert model_server.calls == []
 
@@ -112,5 +111,7 @@ def test_a_dry_run_counts_second_ratings(tmp_path, settings, model_server):
 def test_a_run_of_before_gets_the_table(tmp_path):
     old = Layout(file=RUN.file, tag=RUN.tag, migrations=RUN.migrations[:1])
     open_database(tmp_path / RUN.file, old).close()
-    with look_at_run(tmp_path) as run:
-        assert run.store.count("audits") == 0
+    with pytest.raises(RunFolderError, match="earlier ENTP"), look_at_run(tmp_path):
+        pass
+    with open_run(tmp_path) as run:
+        assert count(run.folder, "audits") == 0

@@ -10,14 +10,16 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from entp.checkpoints.sqlite.saver import open_saver, thread_id
+from entp.checkpoints import open_saver, thread_id
 from entp.checkpoints.sqlite.threads import threads
 from entp.graph.fusion import fusion_graph
 from entp.nodes.ask import Model
-from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.stages.order import look_at_run, open_run
 from entp.pipeline.views import studio_server
 from entp.pipeline.views.prune import prune
 from entp.pipeline.views.verify import verify
+from entp.records.fusions import Fork
+from tables import change, query
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def checkpoints(folder):
 
 def fusions(folder):
     with look_at_run(folder) as run:
-        return [record["id"] for record in run.store.query("SELECT id FROM fusions ORDER BY id")]
+        return [record["id"] for record in query(run.folder, "SELECT id FROM fusions ORDER BY id")]
 
 
 def history(path, fusion_id, fake_chat):
@@ -117,12 +119,12 @@ def test_pruning_keeps_the_end_of_each_fusion(run_whole, folder, checkpoints, fa
     (after,) = history(checkpoints, fusion, fake_chat)
     assert (after.values, after.next) == (before[0].values, ())
     assert after.parent_config is None
-    assert told["removed"]["threads"] == 0
-    assert told["removed"]["checkpoints"] > 3 * len(before)
+    assert told.threads == 0
+    assert told.checkpoints > 3 * len(before)
     assert len(rows(checkpoints, "SELECT 1 FROM checkpoints")) == 3
-    assert told["files"]["checkpoints.db"]["after"] < told["files"]["checkpoints.db"]["before"] / 3
+    assert told.files["checkpoints.db"].after < told.files["checkpoints.db"].before / 3
     again = pruned(folder, "last")
-    assert again["removed"] == {"threads": 0, "checkpoints": 0, "embeddings": []}
+    assert (again.threads, again.checkpoints, again.embeddings) == (0, 0, [])
 
 
 def test_pruning_to_the_end_leaves_forks_and_threads_of_studio(run_whole, folder, checkpoints, fake_chat):
@@ -132,14 +134,14 @@ def test_pruning_to_the_end_leaves_forks_and_threads_of_studio(run_whole, folder
     with open_run(
         folder
     ) as run:  # as if the thread of a fork, and that of a fusion that is no longer planned
-        one = run.store.one("SELECT * FROM fused_rows WHERE fusion_id = ?", forked)
+        one = run.store.fused_rows.of(forked)[0]
         place = {"id": forked, "cycle": 1, "attempt": 1, "changes": {}, "created": ""}
-        run.store.insert("forks", [{**one, **place}])
-        run.store.db.conn.execute("DELETE FROM fusions")
+        run.store.forks.put([Fork(**{**dict(one), **place})])
+        change(run.folder, "DELETE FROM fusions")
     steps = len(history(checkpoints, forked, fake_chat))
     told = pruned(folder, "last")
     assert threads(checkpoints) == {thread_id(forked), theirs}
-    assert told["removed"]["threads"] == 1
+    assert told.threads == 1
     assert len(history(checkpoints, forked, fake_chat)) == steps > 1
     assert thread_id(gone) not in threads(checkpoints)
     assert len(rows(checkpoints, f"SELECT 1 FROM checkpoints WHERE thread_id = '{theirs}'")) == 2
@@ -148,21 +150,21 @@ def test_pruning_to_the_end_leaves_forks_and_threads_of_studio(run_whole, folder
 def test_pruning_to_nothing_leaves_no_thread_and_a_sound_run(run_whole, folder, checkpoints):
     run_whole(pairs=2)
     begin_in_studio(checkpoints)
-    before = (folder / "blend.jsonl").read_bytes()
+    before = (folder / "hq+entp.jsonl").read_bytes()
     told = pruned(folder, "none")
-    assert told["removed"]["threads"] == 3
+    assert told.threads == 3
     assert threads(checkpoints) == set()
     assert rows(checkpoints, "SELECT 1 FROM writes") == []
     with look_at_run(folder) as run:
         assert verify(run) == []
     assert not any(end.ran for end in run_whole(pairs=2).values())
-    assert (folder / "blend.jsonl").read_bytes() == before
+    assert (folder / "hq+entp.jsonl").read_bytes() == before
 
 
 def test_without_a_word_the_runs_own_setting_counts(run_whole, folder, checkpoints, fake_chat):
     run_whole(keep_checkpoints="all", pairs=1)
     told = pruned(folder)
-    assert (told["keep_checkpoints"], told["removed"]["checkpoints"]) == ("all", 0)
+    assert (told.keep_checkpoints, told.checkpoints) == ("all", 0)
     assert len(history(checkpoints, fusions(folder)[0], fake_chat)) > 1
 
 
@@ -170,11 +172,12 @@ def test_a_dry_run_tells_what_would_go(run_whole, folder, checkpoints):
     run_whole(keep_checkpoints="all", pairs=2)
     (folder / "embeddings-0123456789abcdef.npy").touch()
     told = pruned(folder, "last", dry_run=True)
-    assert all(size["after"] is None for size in told["files"].values())
+    assert all(size.after is None for size in told.files.values())
     assert (folder / "embeddings-0123456789abcdef.npy").exists()
-    assert told["removed"] == pruned(folder, "last")["removed"]
-    assert told["removed"]["checkpoints"] > 2
-    assert told["removed"]["embeddings"] == ["embeddings-0123456789abcdef.npy"]
+    done = pruned(folder, "last")
+    assert (told.threads, told.checkpoints) == (done.threads, done.checkpoints)
+    assert told.checkpoints > 2
+    assert told.embeddings == ["embeddings-0123456789abcdef.npy"]
 
 
 def test_vectors_that_no_row_uses_go(run_whole, folder, encoder):
@@ -182,7 +185,7 @@ def test_vectors_that_no_row_uses_go(run_whole, folder, encoder):
     (used,) = folder.glob("embeddings-*.npy")
     np.save(folder / "embeddings-of-before.npy", np.zeros((2, 3), np.float32))
     told = pruned(folder)
-    assert told["files"]["embeddings-of-before.npy"]["after"] == 0
+    assert told.files["embeddings-of-before.npy"].after == 0
     assert list(folder.glob("embeddings-*.npy")) == [used]
     encoded = encoder.encoded
     assert not run_whole()["embed"].ran
@@ -192,17 +195,17 @@ def test_vectors_that_no_row_uses_go(run_whole, folder, encoder):
 def test_vectors_of_an_unfinished_stage_stay(run_whole, folder):
     run_whole(pairs=1)
     with open_run(folder) as run:
-        run.store.clear_mark("embed")
+        run.store.marks.remove("embed")
     (folder / "embeddings-half-way.npy").touch()
-    assert pruned(folder)["removed"]["embeddings"] == []
+    assert pruned(folder).embeddings == []
     assert (folder / "embeddings-half-way.npy").exists()
 
 
 def test_a_run_that_has_fused_nothing_can_be_pruned(folder, settings):
     with open_run(folder, settings, create=True) as run:
         told = prune(run, "none")
-    assert told["removed"] == {"threads": 0, "checkpoints": 0, "embeddings": []}
-    assert "run.db" in told["files"]
+    assert (told.threads, told.checkpoints, told.embeddings) == (0, 0, [])
+    assert "run.db" in told.files
 
 
 def test_studio_lists_what_can_be_opened_and_no_more(run_whole, folder, checkpoints, monkeypatch):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from entp.checkpoints.sqlite.ledger import Spent
 from entp.pipeline.ahead.estimate import Estimate, in_words, seconds_a_call
+from entp.records.calls import Spent
+
+
+def estimate(*values):
+    return Estimate(**dict(zip(Estimate.model_fields, values, strict=False)))
 
 
 def calls(*ends, latency=2.0):
@@ -26,17 +30,17 @@ def test_too_few_calls_tell_nothing(ends):
 
 
 @pytest.mark.parametrize(
-    ("estimate", "words"),
+    ("given", "words"),
     [
-        (Estimate(8, 96), "8 to 96 calls"),
-        (Estimate(800, 9600, 1204, 900, 100, None, None), "about 1,204 calls (at most 9,600), 1,000 tokens"),
+        (estimate(8, 96), "8 to 96 calls"),
+        (estimate(800, 9600, 1204, 900, 100), "about 1,204 calls (at most 9,600), 1,000 tokens"),
         (
-            Estimate(8, 96, 10, 1_500_000, 20_000, None, 59),
+            estimate(8, 96, 10, 1_500_000, 20_000, None, 59),
             "about 10 calls (at most 96), 1.5 million tokens, 59 s",
         ),
-        (Estimate(8, 96, 10, 9, 9, 1.899, 720), "about 10 calls (at most 96), $1.90, 12 min"),
-        (Estimate(8, 96, 10, 9, 9, 1234.5, 9000), "about 10 calls (at most 96), $1,234.50, 2.5 h"),
+        (estimate(8, 96, 10, 9, 9, 1.899, 720), "about 10 calls (at most 96), $1.90, 12 min"),
+        (estimate(8, 96, 10, 9, 9, 1234.5, 9000), "about 10 calls (at most 96), $1,234.50, 2.5 h"),
     ],
 )
-def test_in_words(estimate, words):
-    assert in_words(estimate) == words
+def test_in_words(given, words):
+    assert in_words(given) == words

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from entp.pipeline.ahead.job import run_all
-from entp.pipeline.run.run_folder import open_run
+from entp.pipeline.run.settings import Scope
+from entp.pipeline.stages.order import open_run
+from tables import count
 
 
 class Heard:
@@ -35,9 +37,11 @@ def test_every_fusion_counts_once_as_it_ends(tmp_path, settings, model_server, b
     )
     for _ in range(2):
         heard = Heard()
-        with open_run(tmp_path / "run", settings, create=True, progress=heard, retry_failed=True) as run:
-            asyncio.run(run_all(run, lambda end: None, retry_failed=True))
-            planned = run.store.count("pairs")
+        with open_run(
+            tmp_path / "run", settings, scope=Scope(retry_failed=True), create=True, progress=heard
+        ) as run:
+            asyncio.run(run_all(run, lambda end: None))
+            planned = count(run.folder, "pairs")
         total, done = heard.tasks["fusing pairs"]
         assert total == planned == len(done)
         assert set(done) == {1}

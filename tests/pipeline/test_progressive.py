@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.stages.order import look_at_run
 from entp.pipeline.views.show import show
+from tables import query
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def options():
 
 def chain(folder):
     with look_at_run(folder) as run:
-        return list(run.store.query("SELECT * FROM pairs ORDER BY depth, position"))
+        return list(query(run.folder, "SELECT * FROM pairs ORDER BY depth, position"))
 
 
 def test_a_row_fused_of_a_whole_cluster_names_all_its_representatives(run_whole, tmp_path, options):
@@ -54,43 +55,71 @@ def test_a_row_fused_of_a_whole_cluster_names_all_its_representatives(run_whole,
         with look_at_run(folder) as run:
             wanted = {
                 row["row_id"]
-                for row in run.store.query("SELECT row_id FROM clusters WHERE rank IS NOT NULL")
+                for row in query(run.folder, "SELECT row_id FROM clusters WHERE rank IS NOT NULL")
                 if row["row_id"].startswith("low-")
             }
-            made_from = {row["id"] for row in show(run, f"{chain(folder)[-1]['id']}-0")["made_from"]}
+            made_from = {row.id for row in show(run, f"{chain(folder)[-1]['id']}-0").made_from}
         assert len(wanted) >= 5
         assert made_from == wanted
 
 
-def test_a_failed_step_fails_those_that_need_it_and_is_taken_up_again(
-    run_whole, tmp_path, options, model_server
-):
-    default, folder = model_server.answers, tmp_path / "run"
-    merges = []
+def fail_merge(server, *numbers):
+    """Refuse the merges of these numbers, from 1."""
+    default, merges = server.answers, []
 
-    def refuse_second(operator, messages):
+    def answers(operator, messages):
         if operator == "merged_corpus_generation":
             merges.append(messages)
-            if len(merges) >= 2:
+            if len(merges) in numbers:
                 return 400
         return default(operator, messages)
 
-    model_server.answers = refuse_second
-    ends = run_whole(folder, **options)
-    first, second, *later = chain(folder)
-    failed = ends["fuse"].mark.books.failed
-    assert failed == {"OperandMissing": 3 * len(later), "RequestRefused": 3}
-    with look_at_run(folder) as run:
-        states = {r["id"]: r for r in run.store.query("SELECT * FROM fusions")}
-    assert states[first["id"]]["status"] == "done"
-    assert states[second["id"]]["status"] == "failed"
+    server.answers = answers
+    return default
 
-    calls = len(model_server.calls)
+
+def test_a_fold_goes_past_a_failed_step_and_says_what_is_missing(run_whole, tmp_path, options, model_server):
+    folder = tmp_path / "run"
+    default = fail_merge(model_server, 1)
+    ends = run_whole(folder, concurrency=1, **options)
+    first, second, third, *later = chain(folder)
+    # the first step failed, so the second has only its right side, which the third goes on with
+    failed = ends["fuse"].mark.books.failed
+    assert failed == {"OperandMissing": 3, "RequestRefused": 3}
+    with look_at_run(folder) as run:
+        past = run.store.fusions.get(second["id"])
+        assert (past.status, past.missing) == ("failed", [first["id"]])
+        fused = run.store.fusions.get(third["id"])
+        assert (fused.status, fused.missing) == ("done", [first["id"]])
+        sources = run.store.fused_rows.sources_of(f"{third['id']}-0")
+        assert sources == sorted([second["right_id"], third["right_id"]])
+        last = run.store.fusions.get(later[-1]["id"])
+        assert (last.status, last.missing) == ("done", [first["id"]])
+    # of every fusion but the last one variant was carried on, and is contained in later ones
+    fused = len(later) + 1
+    assert ends["blend"].mark.findings["sets"][0]["kinds"]["intra"] == 2 * fused + 1
+
+    # taken up again, the whole chain is: what was folded past the failure has other operands now
     model_server.answers = default
-    again = run_whole(folder, retry_failed=True, **options)
+    again = run_whole(folder, retry_failed=True, concurrency=1, **options)
     assert again["fuse"].mark.books.failed == {}
-    assert again["fuse"].mark.report["fused_rows"] == 3 * (2 + len(later))
-    # the finished first step is not run again, nor is the second's domain analysis
-    new = model_server.calls[calls:]
-    assert new.count("merged_corpus_generation") == 1 + len(later)
-    assert new.count("domain_analysis") == len(later)
+    assert again["fuse"].mark.findings["fused_rows"] == 3 * len(chain(folder))
+    with look_at_run(folder) as run:
+        assert run.store.fusions.get(later[-1]["id"]).missing == []
+        assert len(run.store.fused_rows.sources_of(f"{later[-1]['id']}-0")) == len(chain(folder)) + 1
+
+
+def test_a_failed_step_in_the_middle_loses_what_it_held_and_no_more(
+    run_whole, tmp_path, options, model_server
+):
+    folder = tmp_path / "run"
+    fail_merge(model_server, 2)
+    run_whole(folder, concurrency=1, **options)
+    first, second, third, *later = chain(folder)
+    with look_at_run(folder) as run:
+        assert run.store.fusions.get(first["id"]).status == "done"
+        assert run.store.fusions.get(third["id"]).missing == [second["id"]]
+        assert run.store.fusions.get(later[-1]["id"]).status == "done"
+        # the first step's rows are in no later fusion, so they may go into a data set
+        candidates = {found.id: found.carried_by for found in run.store.fused_rows.candidates()}
+    assert candidates[f"{first['id']}-0"] is None

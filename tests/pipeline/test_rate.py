@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from entp.pipeline.run.run_folder import open_run
 from entp.pipeline.run.stage import run_stage
-from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.stages.order import open_run, stage_named
 from entp.records.errors import AccessRefused, UsageError
+from tables import query
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def rate(tmp_path, settings, pool):
         pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         with open_run(tmp_path / "run", {**settings, **changes}, create=True) as run:
             for name in ("load", "rate"):
-                end = asyncio.run(run_stage(run, stage_named(name), STAGES))
-            return end, list(run.store.query("SELECT * FROM ratings ORDER BY row_id"))
+                end = asyncio.run(run_stage(run, stage_named(name)))
+            return end, list(query(run.folder, "SELECT * FROM ratings ORDER BY row_id"))
 
     return work
 
@@ -33,14 +33,14 @@ def rate(tmp_path, settings, pool):
 def test_scores_are_taken_as_they_are(rate):
     end, ratings = rate([{"critic": 0}, {"critic": 5}])
     assert [r["score"] for r in ratings] == [0, 5]
-    assert end.mark.report["scale"] == "0-5"
+    assert end.mark.findings["scale"] == "0-5"
 
 
 def test_ratings_up_to_ten_are_scaled(rate):
     end, ratings = rate([{"critic": 4}, {"critic": 7}, {"critic": 10}])
     assert [r["score"] for r in ratings] == [0, 3, 5]
     assert [r["rating"] for r in ratings] == [4, 7, 10]
-    assert end.mark.report["scale"] == "1-10"
+    assert end.mark.findings["scale"] == "1-10"
 
 
 def test_a_scale_can_be_set(rate):
@@ -66,7 +66,7 @@ def test_one_of_several_raters(rate, model_server):
     assert ratings[0]["score"] == 2
     assert ratings[1]["origin"] == "model"
     assert model_server.calls == ["reply_mode", "rating"]
-    assert end.mark.report["rater"] == "editor"
+    assert end.mark.findings["rater"] == "editor"
 
 
 def test_an_unknown_rater(rate):

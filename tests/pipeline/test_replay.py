@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections import defaultdict
 
 import pytest
+from click.testing import CliRunner
 
-from entp.checkpoints.sqlite.ledger import Ledger
-from entp.checkpoints.sqlite.saver import open_saver, thread_id
-from entp.graph.cluster_fusion import OPERAND_MISSING
+from entp.checkpoints import open_saver, thread_id
+from entp.cli.main import entp
 from entp.pipeline.replay.replay import replay, replay_all
-from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.stages.fused import OPERAND_MISSING
+from entp.pipeline.stages.order import look_at_run, open_run
 from entp.records.errors import ReplayMiss, RunFolderError, UsageError
+from tables import change, first, query
 
 
 @pytest.fixture
@@ -33,39 +37,39 @@ def one(folder, fusion_id, **how):
 
 def first_fusion(folder, where="1"):
     with look_at_run(folder) as run:
-        return run.store.one(f"SELECT id FROM fusions WHERE {where} ORDER BY id")["id"]
+        return first(run.folder, f"SELECT id FROM fusions WHERE {where} ORDER BY id")["id"]
 
 
 def test_every_fusion_comes_out_the_same_without_a_call(run_whole, folder, model_server):
     ends = run_whole()
     made = len(model_server.calls)
     found = again(folder)
-    assert found["differences"] == []
-    assert found["fusions"] == ends["fuse"].mark.report["pairs"] > 5
-    assert found["fused_rows"] == ends["fuse"].mark.report["fused_rows"]
-    assert found["answered"] > 100
+    assert found.differences == []
+    assert found.fusions == ends["fuse"].mark.findings["pairs"] > 5
+    assert found.fused_rows == ends["fuse"].mark.findings["fused_rows"]
+    assert found.answered > 100
     assert len(model_server.calls) == made
 
 
 def test_it_follows_the_recipe_not_the_settings_of_today(finished_run):
     with open_run(finished_run, {"temperature": 1.5, "budget": 1, "model": "another", "seed": 9}):
         pass
-    assert again(finished_run)["differences"] == []
+    assert again(finished_run).differences == []
 
 
 def test_a_stored_row_that_differs_is_named_with_what_differs(finished_run):
-    with open_run(finished_run) as run, run.store.transaction():
-        changed = run.store.one("SELECT * FROM fused_rows WHERE status = 'fused' ORDER BY id")
-        turns = changed["turns"].replace('"content": "', '"content": "x', 1)
-        run.store.insert("fused_rows", [changed | {"turns": turns, "loss": changed["loss"] + 1}])
-    assert again(finished_run)["differences"] == [f"{changed['id']}: turns, loss came out otherwise"]
+    with open_run(finished_run) as run:
+        row = next(row for row in run.store.fused_rows.all() if row.status == "fused")
+        turns = (row.turns[0].model_copy(update={"content": "x"}), *row.turns[1:])
+        run.store.fused_rows.put([row.model_copy(update={"turns": turns, "loss": row.loss + 1})])
+    assert again(finished_run).differences == [f"{row.id}: turns, loss came out different"]
 
 
 def test_a_row_that_is_gone_is_named(finished_run):
     with open_run(finished_run) as run:
-        gone = run.store.one("SELECT id FROM fused_rows ORDER BY id")["id"]
-        run.store.db.conn.execute("DELETE FROM fused_rows WHERE id = ?", [gone])
-        (told,) = asyncio.run(replay(run, gone[:-2]))["differences"]
+        gone = first(run.folder, "SELECT id FROM fused_rows ORDER BY id")["id"]
+        run.store.fused_rows.remove([gone])
+        (told,) = asyncio.run(replay(run, gone[:-2])).differences
     assert told.startswith(f"{gone}: id, fusion_id, ")
 
 
@@ -74,7 +78,7 @@ def test_the_steps_tell_node_template_loss_and_what_changed(finished_run):
         finished_run, "id IN (SELECT fusion_id FROM fused_rows WHERE templates LIKE '%,%')"
     )
     found = one(finished_run, fusion_id)
-    steps = found["steps"]
+    steps = found.steps
     assert [step["node"] for step in steps[:3]] == [
         "domain_analysis",
         "strategy_selection",
@@ -82,7 +86,7 @@ def test_the_steps_tell_node_template_loss_and_what_changed(finished_run):
     ]
     assert steps[-1]["node"] == "collect"
     with look_at_run(finished_run) as run:
-        rows = list(run.store.query("SELECT * FROM fused_rows WHERE fusion_id = ?", fusion_id))
+        rows = list(query(run.folder, "SELECT * FROM fused_rows WHERE fusion_id = ?", fusion_id))
     for row in rows:
         judged = [s for s in steps if s.get("variant") == row["variant"] and "unmet" in s]
         attempts = json.loads(row["attempts"])
@@ -92,7 +96,7 @@ def test_the_steps_tell_node_template_loss_and_what_changed(finished_run):
     written = [step for step in steps if "changes" in step]
     assert written
     assert all("{+" in "".join(step["changes"]) for step in written if not step["node"].startswith("keep"))
-    assert sum(step["calls"] for step in steps) == found["answered"]
+    assert sum(step["calls"] for step in steps) == found.answered
 
 
 def test_what_the_model_refused_comes_out_refused(run_whole, folder, model_server):
@@ -106,7 +110,7 @@ def test_what_the_model_refused_comes_out_refused(run_whole, folder, model_serve
     model_server.answers = declining
     ends = run_whole()
     assert set(ends["fuse"].mark.books.failed) >= {"Declined", "RequestRefused"}
-    assert again(folder)["differences"] == []
+    assert again(folder).differences == []
 
 
 def test_a_fusion_that_failed_as_a_whole_fails_again(run_whole, folder, model_server):
@@ -116,10 +120,22 @@ def test_a_fusion_that_failed_as_a_whole_fails_again(run_whole, folder, model_se
     )
     run_whole()
     found = one(folder, first_fusion(folder, "status = 'failed' AND reason LIKE 'ReplyUnusable%'"))
-    assert (found["status"], found["differences"]) == ("failed", [])
-    assert "ReplyUnusable" in found["steps"][-1]["error"]
+    assert (found.status, found.differences) == ("failed", [])
+    assert "ReplyUnusable" in found.steps[-1]["error"]
     built_on_it = one(folder, first_fusion(folder, f"reason = '{OPERAND_MISSING}'"))
-    assert (built_on_it["steps"], built_on_it["differences"]) == ([], [])
+    assert (built_on_it.steps, built_on_it.differences) == ([], [])
+
+
+def test_where_every_variant_fails_the_last_step_carries_none(run_whole, folder, model_server):
+    default = model_server.answers
+    model_server.answers = lambda operator, messages: (
+        "no JSON" if operator == "final_answer_check" else default(operator, messages)
+    )
+    run_whole(pairs=1)
+    last = one(folder, first_fusion(folder)).steps[-1]
+    assert (last["node"], last["found"]) == ("collect", {"carried": None})
+    shown = CliRunner().invoke(entp, ["replay", first_fusion(folder), "--run", str(folder)])
+    assert "collect: carried none\n" in shown.output
 
 
 def test_failed_items_taken_up_again_are_replayed_as_they_ended(run_whole, folder, model_server):
@@ -130,39 +146,39 @@ def test_failed_items_taken_up_again_are_replayed_as_they_ended(run_whole, folde
     assert run_whole()["fuse"].mark.books.failed
     model_server.answers = default
     assert not run_whole(retry_failed=True)["fuse"].mark.books.failed
-    assert again(folder)["differences"] == []
+    assert again(folder).differences == []
 
 
 def test_a_miss_names_fusion_operator_key_and_difference(finished_run):
     fusion_id = first_fusion(finished_run)
     with look_at_run(finished_run) as run:
-        key = json.loads(run.store.one("SELECT calls FROM fusions WHERE id = ?", fusion_id)["calls"])[1][
+        key = json.loads(first(run.folder, "SELECT calls FROM fusions WHERE id = ?", fusion_id)["calls"])[1][
             "key"
         ]
-    with Ledger(finished_run / "calls.db") as ledger:
-        ledger._writer.execute("DELETE FROM calls WHERE key = ?", [bytes.fromhex(key)])
+    with contextlib.closing(sqlite3.connect(finished_run / "calls.db")) as calls, calls:
+        calls.execute("DELETE FROM calls WHERE key = ?", [bytes.fromhex(key)])
     with pytest.raises(ReplayMiss) as missed:
         one(finished_run, fusion_id)
     assert (missed.value.operator, missed.value.key) == ("merged_corpus_generation", key)
-    assert f"fusion {fusion_id}: the ledger holds no answer to merged_corpus_generation" in str(missed.value)
+    assert f"fusion {fusion_id}: the ledger has no answer to merged_corpus_generation" in str(missed.value)
     assert "first differs in messages[1].content" in str(missed.value)
     with pytest.raises(ReplayMiss):
         again(finished_run)
 
 
 def test_an_unknown_fusion_and_one_that_is_no_longer_planned(finished_run):
-    with pytest.raises(UsageError, match="holds no fusion 'nothing'; see entp list fusions"):
+    with pytest.raises(UsageError, match="has no fusion 'nothing'; see entp list fusions"):
         one(finished_run, "nothing")
     with open_run(finished_run) as run:
-        run.store.db.conn.execute("DELETE FROM pairs")
+        change(run.folder, "DELETE FROM pairs")
     with pytest.raises(RunFolderError, match="no longer planned"):
         one(finished_run, first_fusion(finished_run))
 
 
 def test_a_fusion_without_its_recipe_says_so(finished_run):
     with open_run(finished_run) as run:
-        run.store.db.conn.execute("UPDATE fusions SET recipe = '{}'")
-    with pytest.raises(RunFolderError, match="did not keep how; make it anew"):
+        change(run.folder, "UPDATE fusions SET recipe = NULL")
+    with pytest.raises(RunFolderError, match="did not keep its recipe; make it again"):
         again(finished_run)
 
 

@@ -6,7 +6,10 @@ import json
 
 import pytest
 
-from entp.pipeline.run.run_folder import look_at_run
+from entp.pipeline.stages.order import look_at_run
+from tables import query
+
+pytestmark = pytest.mark.over_http
 
 
 def told_schema(messages):
@@ -44,7 +47,7 @@ def test_what_was_found_survives_the_results(run_whole, model_server, tmp_path):
     run_whole(folder, pairs=2)
     calls = len(model_server.calls)
     (folder / "run.db").unlink()
-    (folder / "blend.jsonl").unlink()
+    (folder / "hq+entp.jsonl").unlink()
     run_whole(folder, pairs=2)
     assert len(model_server.calls) == calls
 
@@ -80,7 +83,7 @@ def test_a_variant_whose_replies_never_fit_keeps_the_last_one(run_whole, model_s
     assert ends["fuse"].mark.books.failed == {"ReplyUnusable": 2}
     assert ends["fuse"].mark.books.outputs == 4
     with look_at_run(folder) as run:
-        raw = [row["raw"] for row in run.store.query("SELECT raw FROM fused_rows WHERE status = 'failed'")]
+        raw = [row["raw"] for row in query(run.folder, "SELECT raw FROM fused_rows WHERE status = 'failed'")]
     assert raw == ["I would rather not say."] * 2
     again = "cannot be used: it holds no JSON object"
     assert sum(again in turns[-1]["content"] for _, _, turns in model_server.received) == 4

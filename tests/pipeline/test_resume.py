@@ -11,11 +11,14 @@ from entp.graph.state import calls_of_a_fusion
 from entp.pipeline.ahead.estimate import estimate_of_fusions
 from entp.pipeline.ahead.job import fusion_plan, run_all
 from entp.pipeline.ahead.outlook import outlook, outlooks
+from entp.pipeline.ahead.resume import refuse_begun
 from entp.pipeline.run.progress import Quiet
-from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.run.settings import Scope
 from entp.pipeline.run.stage import run_stage
-from entp.pipeline.stages.order import stage_named
+from entp.pipeline.stages.fuse import FuseSettings
+from entp.pipeline.stages.order import look_at_run, open_run, stage_named
 from entp.records.errors import AccessRefused, UsageError
+from tables import count, query
 
 
 class Heard(Quiet):
@@ -40,8 +43,10 @@ def go(folder, settings):
     def work(resume="if-possible", retry_failed=False, **changes):
         heard = Heard()
         given = {**settings, "concurrency": 1, "kinds": ("inter",), **changes}
-        with open_run(folder, given, progress=heard, create=True, retry_failed=retry_failed) as run:
-            asyncio.run(run_all(run, lambda end: None, retry_failed=retry_failed, resume=resume))
+        with open_run(
+            folder, given, scope=Scope(retry_failed=retry_failed), progress=heard, create=True
+        ) as run:
+            asyncio.run(run_all(run, lambda end: None, resume=resume))
         return [line for line in heard.lines if "dolly shape" not in line]  # which load says of a new pool
 
     return work
@@ -73,7 +78,7 @@ def ahead_of(folder, name="fuse"):
 
 def planned(folder):
     with look_at_run(folder) as run:
-        return run.store.count("pairs")
+        return count(run.folder, "pairs")
 
 
 def test_fresh_and_finished_runs_say_nothing(go):
@@ -85,10 +90,10 @@ def test_an_interrupted_run_says_what_is_done_and_left(go, stopped, folder, mode
     stopped("domain_analysis", 3)
     pairs = planned(folder)
     ahead = ahead_of(folder)
-    assert (ahead.done, ahead.failed, ahead.left, ahead.anew) == (2, 0, pairs - 2, 0)
+    assert (ahead.done, ahead.failed, ahead.left, ahead.again) == (2, 0, pairs - 2, 0)
     with look_at_run(folder) as run:
-        made = [json.loads(row["calls"]) for row in run.store.query("SELECT calls FROM fusions")]
-        for row in run.store.query("SELECT attempts FROM fused_rows"):
+        made = [json.loads(row["calls"]) for row in query(run.folder, "SELECT calls FROM fusions")]
+        for row in query(run.folder, "SELECT attempts FROM fused_rows"):
             made += [attempt["calls"] for attempt in json.loads(row["attempts"])]
     calls = [call for calls in made for call in calls]
     tokens = sum(call["prompt_tokens"] + call["completion_tokens"] for call in calls)
@@ -135,7 +140,7 @@ def test_only_what_has_failed_is_announced_when_it_is_taken_up(go, folder, model
     model_server.answers = default
     assert go() == []
     (line,) = go(retry_failed=True)
-    assert line.startswith(f"resuming {folder}: 1 fusion that failed is taken up; about ")
+    assert line.startswith(f"resuming {folder}: 1 fusion that failed is tried again; about ")
     assert go(retry_failed=True) == []
 
 
@@ -144,7 +149,7 @@ def test_a_setting_changed_on_this_command_is_told_and_obeyed(go, stopped, folde
     first, second = go(budget=1)
     assert first.startswith(f"resuming {folder}: 0 fusions done, {planned(folder) - 2} left; ")
     assert second == (
-        "asking anew for 2 fusions done before, as far as the ledger has no answer: budget changed"
+        "asking again for 2 fusions done before, where the ledger has no answer: budget changed"
     )
 
 
@@ -152,7 +157,7 @@ def test_another_model_asks_for_every_rating_anew(go, stopped, folder, model_ser
     stopped("rating", 9, rater="model")
     with open_run(folder, {"max_tokens": 50}) as run:
         ahead = outlook(run, "rate")
-    assert (ahead.done, ahead.anew, ahead.left, ahead.differs) == (0, 8, 12, ("max_tokens",))
+    assert (ahead.done, ahead.again, ahead.left, ahead.differs) == (0, 8, 12, ("max_tokens",))
 
 
 @pytest.fixture
@@ -160,8 +165,8 @@ def other_templates(monkeypatch):
     """What another version of ENTP would find."""
 
     def changed():
-        for module in ("outlook", "fused"):
-            monkeypatch.setattr(f"entp.pipeline.{module}.templates_hash", lambda profile: "other")
+        for module in ("ahead.outlook", "stages.fusing"):
+            monkeypatch.setattr(f"entp.pipeline.{module}.current_hashes", lambda profile: {})
 
     return changed
 
@@ -174,12 +179,12 @@ def test_changed_templates_stop_a_run_before_it_pays_again(
     calls = len(model_server.calls)
     with pytest.raises(UsageError) as caught:
         go()
-    assert f"{folder}: 2 fusions done would be asked for anew: templates changed since" in str(caught.value)
+    assert f"{folder}: 2 fusions done would be asked for again: templates changed since" in str(caught.value)
     assert "--resume always" in caught.value.remedy
     assert len(model_server.calls) == calls
     first, second = go(resume="always")
     assert "0 fusions done" in first
-    assert "asking anew for 2 fusions done before" in second
+    assert "asking again for 2 fusions done before" in second
     assert go() == []
 
 
@@ -187,21 +192,22 @@ def test_finished_work_is_not_touched_by_changed_templates(go, model_server, oth
     go()
     calls = len(model_server.calls)
     other_templates()
-    assert go(blend_percent=50) == []
+    assert go(sets=("hq+entp@50%",)) == []
     assert len(model_server.calls) == calls
 
 
 def test_a_changed_template_of_rating_stops_a_run_that_is_being_rated(go, stopped, folder):
     stopped("rating", 9, rater="model")
-    with open_run(folder, {"blend_percent": 50}) as run:  # storing settings leaves the code's record alone
+    # storing settings leaves the code's record alone
+    with open_run(folder, {"sets": ("hq+entp@50%",)}) as run:
         code = run.store.code()
         code["templates"]["full"]["question"] = "other"
         run.store.set_code(code)
-    with look_at_run(folder) as run:
-        assert outlook(run, "rate").anew == 0
+    with open_run(folder) as run:
+        assert outlook(run, "rate").again == 0
         code["templates"]["full"]["rating"] = "other"
         run.store.set_code(code)
-    with pytest.raises(UsageError, match="8 ratings done would be asked for anew"):
+    with pytest.raises(UsageError, match="8 ratings done would be asked for again"):
         go(rater="model")
     assert len(go(rater="model", resume="always")) == 2
 
@@ -209,27 +215,23 @@ def test_a_changed_template_of_rating_stops_a_run_that_is_being_rated(go, stoppe
 def test_a_folder_that_must_be_empty_is_refused_and_keeps_its_settings(go, folder):
     go()
     with (
-        pytest.raises(UsageError, match=r"has been begun: it holds 20 rows, \d+ fusions; choose another"),
-        open_run(folder, {"budget": 1}, empty=("rows", "fusions")),
+        pytest.raises(UsageError, match=r"has work in it already: 20 rows, \d+ fusions; choose another"),
+        open_run(folder, {"budget": 1}) as run,
     ):
-        pass
+        refuse_begun(run, "run")
     with look_at_run(folder) as run:
-        assert run.settings.budget == 3
+        assert run.settings.of(FuseSettings).budget == 3
 
 
 def test_without_a_record_the_bounds_are_told(folder, settings):
     with open_run(folder, {**settings, "kinds": ("inter",)}, create=True) as run:
         for name in ("load", "rate", "embed", "score", "select"):
-            asyncio.run(run_stage(run, stage_named(name), () if name == "load" else _before(name)))
+            asyncio.run(run_stage(run, stage_named(name)))
         plan = fusion_plan(run)
-        assert plan["estimate"]["calls"] is None
-        assert plan["estimate"]["least"] == plan["fusion_calls"]["least"] > 0
-        assert plan["estimate"]["most"] == plan["fusion_calls"]["most_with_reasks"]
-        assert estimate_of_fusions(run, 0).most == 0
-
-
-def _before(name):
-    return [stage_named(read) for read in stage_named(name).reads]
+        assert plan.estimate.calls is None
+        assert plan.estimate.least == plan.fusion_calls.least > 0
+        assert plan.estimate.most == plan.fusion_calls.most_with_reasks
+        assert estimate_of_fusions(run, 0, 0).most == 0
 
 
 def test_what_cannot_be_told_is_none(tmp_path, pool):
@@ -238,5 +240,5 @@ def test_what_cannot_be_told_is_none(tmp_path, pool):
         row["ratings"]["second"] = 1
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     with open_run(tmp_path / "run", {"pool": (str(pool),)}, create=True) as run:
-        asyncio.run(run_stage(run, stage_named("load"), ()))
+        asyncio.run(run_stage(run, stage_named("load")))
         assert outlooks(run) == {"rate": None, "fuse": None}  # no rater is chosen, no pair is planned

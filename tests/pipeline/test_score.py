@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import get_args
 
 import pytest
 
-from entp.pipeline.run.run_folder import open_run
-from entp.pipeline.run.settings import Settings
 from entp.pipeline.run.stage import run_stage
-from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.stages.order import open_run, stage_named
 from entp.records.errors import UsageError
-from entp.selection import Method
+from tables import change, query
 
 
 @pytest.fixture
@@ -23,8 +20,8 @@ def score(tmp_path, settings):
     def work(**changes):
         with open_run(tmp_path / "run", {**settings, **changes}, create=True) as run:
             for name in ("load", "rate", "embed", "score"):
-                end = asyncio.run(run_stage(run, stage_named(name), STAGES))
-        return end.mark.report
+                end = asyncio.run(run_stage(run, stage_named(name)))
+        return end.mark.findings
 
     return work
 
@@ -37,10 +34,6 @@ def test_every_method_can_be_chosen(score, method):
     assert len(report["transition"]) == len(report["prior"]) == 6
     if method == "raw":
         assert report["moved"] == 0
-
-
-def test_the_methods_are_those_of_the_estimator():
-    assert set(get_args(Settings.model_fields["correction"].annotation)) == set(get_args(Method))
 
 
 def test_an_audited_correction_without_an_audit_is_told(score):
@@ -100,9 +93,9 @@ def test_examples_are_the_surest_moves_with_their_text(score):
     report = score(correction="hoc")
     examples = report["examples"]
     assert 0 < len(examples) <= 10
-    assert all(row["score"] != row["corrected"] for row in examples)
-    assert [row["confidence"] for row in examples] == sorted(
-        (row["confidence"] for row in examples), reverse=True
+    assert all(row["score"]["score"] != row["score"]["corrected"] for row in examples)
+    assert [row["score"]["confidence"] for row in examples] == sorted(
+        (row["score"]["confidence"] for row in examples), reverse=True
     )
     assert examples[0]["text"].startswith("Explain ")
 
@@ -112,13 +105,17 @@ def test_where_scores_stay_as_rated_nothing_is_said_of_how_sure_they_are(score, 
     report = score(correction=method)
     assert report["abstains"] != known
     with open_run(tmp_path / "run", {}) as run:
-        stored = [row["confidence"] for row in run.store.query("SELECT confidence FROM scores")]
+        stored = [row["confidence"] for row in query(run.folder, "SELECT confidence FROM scores")]
     assert len(stored) == 20
     assert all((value is not None) == known for value in [*stored, report["mean_confidence"]])
 
 
-def test_include_takes_a_class_out_of_what_is_set_aside():
-    settings = Settings().changed({"include": ("math",)})
-    assert settings.exclude == ("code", "table")
-    assert settings.changed({"include": ("code",)}).exclude == ("table",)
-    assert settings.changed({"exclude": ("math", "code"), "include": ("code",)}).exclude == ("math",)
+def test_a_class_can_be_included(score, run_whole, tmp_path):
+    score()
+    change(tmp_path / "run", "UPDATE scores SET content_class = 'math' WHERE quality = 'LQ'")
+    with open_run(tmp_path / "run") as run:
+        run.store.marks.remove("select")
+        assert asyncio.run(run_stage(run, stage_named("select"))).mark.books.outputs == 0
+    with open_run(tmp_path / "run", {"include": ("math",)}) as run:
+        books = asyncio.run(run_stage(run, stage_named("select"))).mark.books
+    assert books.outputs == books.inputs > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sqlite3
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints import open_ledger
 from entp.pipeline.ahead.job import run_all
-from entp.pipeline.run.run_folder import ledger_path, look_at_run, open_run
-from entp.pipeline.run.settings import Settings
+from entp.pipeline.run.settings import Places, settings_of
+from entp.pipeline.stages.order import look_at_run, open_run
 from entp.pipeline.views.verify import verify
 from entp.records.errors import RunFolderError
 
@@ -27,13 +26,13 @@ def shared(tmp_path):
 
 def test_a_ledger_is_in_the_run_folder_unless_set(tmp_path, settings, monkeypatch):
     with open_run(tmp_path / "run", settings, create=True) as run:
-        assert ledger_path(run) == tmp_path / "run" / "calls.db"
+        assert run.ledger_path == tmp_path / "run" / "calls.db"
     monkeypatch.chdir(tmp_path)
     with open_run(tmp_path / "run", {"ledger": "mine.db"}) as run:
-        assert ledger_path(run) == tmp_path / "mine.db"
+        assert run.ledger_path == tmp_path / "mine.db"
     monkeypatch.chdir("/")
     with look_at_run(tmp_path / "run") as run:
-        assert ledger_path(run) == tmp_path / "mine.db"
+        assert run.ledger_path == tmp_path / "mine.db"
 
 
 def test_a_second_run_with_the_same_pool_makes_no_call(run_whole, tmp_path, shared, model_server):
@@ -43,7 +42,7 @@ def test_a_second_run_with_the_same_pool_makes_no_call(run_whole, tmp_path, shar
     assert not (tmp_path / "one" / "calls.db").exists()
     run_whole(tmp_path / "two", rater="model", ledger=str(shared))
     assert len(model_server.calls) == calls
-    one, two = ((tmp_path / name / "blend.jsonl").read_bytes() for name in ("one", "two"))
+    one, two = ((tmp_path / name / "hq+entp.jsonl").read_bytes() for name in ("one", "two"))
     assert one == two
 
 
@@ -70,7 +69,7 @@ def test_what_is_no_ledger_is_refused_and_not_stored(tmp_path, settings, kind):
     assert "\n" not in str(caught.value)
     assert (path.read_bytes() if path.exists() else None) == before
     with look_at_run(tmp_path / "run") as run:
-        assert run.settings.ledger is None
+        assert run.settings.of(Places).ledger is None
 
 
 def test_verify_looks_into_the_ledger_that_is_set(run_whole, tmp_path, shared):
@@ -88,14 +87,14 @@ def test_runs_at_the_same_time_answer_each_other(tmp_path, settings, shared):
         changes = {**settings, "ledger": str(shared)}
         with open_run(tmp_path / name, changes, create=True) as run:
             ends = asyncio.run(run_all(run, lambda end: None))
-        return next(end.mark.report["spent"] for end in ends if end.stage.name == "fuse")
+        return next(end.mark.findings["spent"] for end in ends if end.stage.name == "fuse")
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(whole, ["one", "two"]))
     assert whole("three")["calls"] == 0
-    exported = {(tmp_path / name / "blend.jsonl").read_bytes() for name in ("one", "two", "three")}
+    exported = {(tmp_path / name / "hq+entp.jsonl").read_bytes() for name in ("one", "two", "three")}
     assert len(exported) == 1
-    with Ledger(shared) as ledger:
+    with open_ledger(shared) as ledger:
         assert ledger.verify() == []
 
 
@@ -103,10 +102,10 @@ ASK_ALL = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
 from chats import FakeChat, request
-from entp.checkpoints.sqlite.ledger import Ledger
+from entp.checkpoints import open_ledger
 from entp.checkpoints.recorded_chat import RecordedChat
 async def ask():
-    with Ledger(sys.argv[1]) as ledger:
+    with open_ledger(sys.argv[1]) as ledger:
         chat = RecordedChat(FakeChat(), ledger)
         print("ready", flush=True)
         sys.stdin.readline()
@@ -132,7 +131,7 @@ def test_two_processes_write_one_ledger(shared, request):
             process.stdin.write("go\n")
             process.stdin.flush()
         calls = [int(process.communicate()[0]) for process in asking]
-    with Ledger(shared) as ledger:
+    with open_ledger(shared) as ledger:
         recorded = list(ledger.calls())
         assert ledger.verify() == []
     assert len({call.key for call in recorded}) == 200
@@ -141,5 +140,6 @@ def test_two_processes_write_one_ledger(shared, request):
 
 def test_a_settings_file_may_name_it_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Settings().changed({"ledger": "calls/all.db"}).ledger == str(tmp_path / "calls" / "all.db")
-    assert json.loads(Settings(ledger="a.db").model_dump_json())["ledger"] == str(tmp_path / "a.db")
+    changed = settings_of({}, ()).changed({"ledger": "calls/all.db"})
+    assert changed.of(Places).ledger == str(tmp_path / "calls" / "all.db")
+    assert changed.whole()["ledger"] == str(tmp_path / "calls" / "all.db")

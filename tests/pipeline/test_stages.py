@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from entp.pipeline.run.crowd import for_each
-from entp.pipeline.run.run_folder import look_at_run, open_run
 from entp.pipeline.run.stage import run_stage, state_of
-from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.stages.embed import EmbedSettings
+from entp.pipeline.stages.order import look_at_run, open_run, stage_named
 from entp.pipeline.views.status import status
 from entp.records.errors import RunFolderError, UsageError
+from tables import count
 
 
 def do(run, name):
-    return asyncio.run(run_stage(run, stage_named(name), STAGES))
+    return asyncio.run(run_stage(run, stage_named(name)))
 
 
 def test_a_stage_wants_those_before_it(tmp_path, settings):
@@ -44,6 +45,16 @@ def test_states(tmp_path, settings):
         assert state_of(run, stage_named("load")) == "done"
 
 
+def test_a_stage_is_stale_where_one_that_it_reads_is(tmp_path, settings):
+    folder = tmp_path / "run"
+    with open_run(folder, settings, create=True) as run:
+        for name in ("load", "rate", "embed", "score"):
+            do(run, name)
+    with open_run(folder, {"rating_scale": "0-5"}) as run:
+        states = [state_of(run, stage_named(name)) for name in ("load", "rate", "embed", "score")]
+        assert states == ["done", "stale", "done", "stale"]
+
+
 def test_a_stage_that_breaks_off_leaves_no_mark(tmp_path, settings, monkeypatch):
     folder = tmp_path / "run"
     with open_run(folder, settings, create=True) as run:
@@ -57,12 +68,12 @@ def test_a_stage_that_breaks_off_leaves_no_mark(tmp_path, settings, monkeypatch)
             do(run, "embed")
     with look_at_run(folder) as run:
         assert state_of(run, stage_named("embed")) == "pending"
-        books = status(run)["books"]["embed"]
-        assert (books["inputs"], books["pending"], books["balanced"]) == (20, 20, True)
+        books = status(run).books["embed"]
+        assert (books.inputs, books.pending, books.balanced) == (20, 20, True)
 
 
 def test_an_interrupted_embedding_goes_on_after_its_last_chunk(tmp_path, settings, monkeypatch, encoder):
-    monkeypatch.setattr("entp.pipeline.stages.embed.CHUNK", 6)
+    monkeypatch.setattr("entp.pipeline.stages.vectors.CHUNK", 6)
     folder, encode = tmp_path / "run", encoder.encode
 
     def tired(texts, **options):
@@ -78,7 +89,7 @@ def test_an_interrupted_embedding_goes_on_after_its_last_chunk(tmp_path, setting
         monkeypatch.setattr(encoder, "encode", encode)
         end = do(run, "embed")
     assert encoder.encoded == 20
-    vectors = np.load(folder / end.mark.report["file"])
+    vectors = np.load(folder / end.mark.findings["file"])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
@@ -87,17 +98,20 @@ def test_two_encoders_in_one_run_are_refused(tmp_path, settings):
     with open_run(folder, settings, create=True) as run:
         do(run, "load")
         do(run, "embed")
-    with pytest.raises(RunFolderError, match="another run folder"), open_run(folder, {"encoder": "other"}):
-        pass
+    with (
+        pytest.raises(UsageError, match="another run folder"),
+        open_run(folder, {"encoder": "other"}) as run,
+    ):
+        do(run, "embed")
     with look_at_run(folder) as run:
-        assert run.settings.encoder == "fake"
+        assert run.settings.of(EmbedSettings).encoder == "fake"
 
 
 def test_a_second_command_on_one_folder_is_refused_with_the_firsts_process(tmp_path, settings):
     folder = tmp_path / "run"
     with open_run(folder, settings, create=True):
         code = (
-            f"from pathlib import Path\nfrom entp.pipeline.run.run_folder import open_run\n"
+            f"from pathlib import Path\nfrom entp.pipeline.stages.order import open_run\n"
             f"with open_run(Path({str(folder)!r})): pass"
         )
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -111,7 +125,7 @@ def test_looking_at_a_run_does_not_need_the_lock(tmp_path, settings):
     with open_run(folder, settings, create=True) as run:
         do(run, "load")
         with look_at_run(folder) as seen:
-            assert seen.store.count("rows") == 20
+            assert count(seen.folder, "rows") == 20
 
 
 def test_an_unwritable_folder_is_one_line(tmp_path):
@@ -122,9 +136,9 @@ def test_an_unwritable_folder_is_one_line(tmp_path):
 
 
 def test_a_folder_without_a_run(tmp_path):
-    with pytest.raises(RunFolderError, match="holds no run"), open_run(tmp_path):
+    with pytest.raises(RunFolderError, match="does not hold a run"), open_run(tmp_path):
         pass
-    with pytest.raises(RunFolderError, match="holds no run"), look_at_run(tmp_path):
+    with pytest.raises(RunFolderError, match="does not hold a run"), look_at_run(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
 

@@ -12,20 +12,20 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from entp.checkpoints.sqlite.saver import thread_id
-from entp.nodes.revision import RevisionTemplate
+from entp.checkpoints import thread_id
+from entp.nodes.templates import CYCLES, writers_of
 from entp.pipeline.replay.fork import Changes, Point
 from entp.pipeline.replay.travel import run_on
-from entp.pipeline.run.run_folder import look_at_run, open_run
+from entp.pipeline.stages.order import look_at_run, open_run
 from entp.pipeline.views.studio_server import CONFIG, _wait
+from tables import first, query
 
 ROOT = Path(__file__).parent.parent.parent
-GRAPHS = {"fusion", "variant", "cluster_fusion"}
-TEMPLATES = {*get_args(RevisionTemplate), "missing_answer", "redundant"}
+GRAPHS = {"fusion", "variant"}
+TEMPLATES = {template.name for cycle in CYCLES for template in writers_of(cycle)}
 
 
 def free_port():
@@ -56,7 +56,7 @@ def studio(run_whole, tmp_path, model_server):
     """`entp studio` over a run of two pairs and a fork, up and with its threads told."""
     run_whole(tmp_path / "run", pairs=2)
     with open_run(tmp_path / "run") as run:
-        fusion = run.store.one("SELECT id FROM fusions ORDER BY id")["id"]
+        fusion = first(run.folder, "SELECT id FROM fusions ORDER BY id")["id"]
         asyncio.run(run_on(run, fusion, Point(0, 1, 1), Changes(temperature=0.9), live=True))
     port = free_port()
     words = ["studio", "--run", tmp_path / "run", "--fusion", fusion, "--port", port, "--no-browser"]
@@ -77,6 +77,7 @@ def test_the_repository_names_the_same_graphs_as_the_command():
     assert json.loads((ROOT / "langgraph.json").read_text("utf-8")) == CONFIG
 
 
+@pytest.mark.over_http
 def test_studio_from_the_drawing_to_the_history(studio, tmp_path, model_server):
     """One server for all of it: starting takes most of the time."""
     loaded = {assistant["graph_id"] for assistant in studio.call("/assistants/search", {})}
@@ -108,14 +109,15 @@ def test_studio_from_the_drawing_to_the_history(studio, tmp_path, model_server):
     assert len(studio.call(f"/threads/{thread}/history?limit=50")) >= 5
 
     with look_at_run(tmp_path / "run") as run:
-        stored = list(run.store.query("SELECT id, strategies FROM fusions ORDER BY id"))
-        (fork,) = run.store.query("SELECT id, turns FROM forks")
+        stored = list(query(run.folder, "SELECT id, strategies FROM fusions ORDER BY id"))
+        (fork,) = query(run.folder, "SELECT id, turns FROM forks")
     listed = {found["metadata"].get("fusion") for found in studio.call("/threads/search", {"limit": 100})}
     assert {fusion["id"] for fusion in stored} <= listed
     for fusion in stored:
         ours = studio.call(f"/threads/{thread_id(fusion['id'])}/state")
         assert ours["values"]["fusion_id"] == fusion["id"]
-        assert ours["values"]["strategies"] == json.loads(fusion["strategies"])
+        names = [strategy["name"] for strategy in ours["values"]["strategies"]]
+        assert names == json.loads(fusion["strategies"])
 
     steps = studio.call(f"/threads/{thread_id(stored[0]['id'])}/history?limit=50")
     assert [step["next"] for step in reversed(steps)] == [

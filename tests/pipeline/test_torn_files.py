@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from entp.formats.export import write_rows
-from entp.pipeline.run.run_folder import look_at_run
-from entp.records.errors import PoolError, RunFolderError
+from entp.pipeline.stages.order import look_at_run
+from entp.records.errors import RunFolderError, UsageError
+from tables import count
 
 
 def test_a_training_file_is_its_runs_own_though_killed_before_its_mark(run_whole, tmp_path, monkeypatch):
@@ -19,23 +20,23 @@ def test_a_training_file_is_its_runs_own_though_killed_before_its_mark(run_whole
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("entp.pipeline.stages.export.write_rows", killed)
+        patch.setattr("entp.formats.export.write_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             run_whole()
     folder = tmp_path / "run"
-    written = (folder / "blend.jsonl").read_bytes()
-    (folder / ".blend.jsonl.0123abcd.part").write_bytes(written[:100])
+    written = (folder / "hq+entp.jsonl").read_bytes()
+    (folder / ".hq+entp.jsonl.0123abcd.part").write_bytes(written[:100])
     run_whole()
-    assert (folder / "blend.jsonl").read_bytes() == written
+    assert (folder / "hq+entp.jsonl").read_bytes() == written
     assert not list(folder.glob(".*.part"))
 
 
 def test_an_export_that_fails_claims_no_file(run_whole, tmp_path):
     target = tmp_path / "train.csv"
-    with pytest.raises(PoolError, match="unknown ending"):
+    with pytest.raises(UsageError, match="unknown ending"):
         run_whole(out=str(target))
     with look_at_run(tmp_path / "run") as run:
-        assert run.store.count("exports") == 0
+        assert count(run.folder, "exports") == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="space is reserved on Linux only")

@@ -8,9 +8,8 @@ import sqlite3
 import numpy as np
 import pytest
 
-from entp.pipeline.run.run_folder import look_at_run, open_run
 from entp.pipeline.run.stage import run_stage
-from entp.pipeline.stages.order import STAGES, stage_named
+from entp.pipeline.stages.order import look_at_run, open_run, stage_named
 from entp.pipeline.views.verify import verify
 
 
@@ -42,12 +41,15 @@ def test_a_whole_run_is_sound(folder):
         ("DELETE FROM rows WHERE id = 'row-03'", "row that is not there"),
         ("DELETE FROM pairs WHERE kind = 'inter'", "not planned"),
         ("DELETE FROM lineage", "without its sources"),
-        ("UPDATE fused_rows SET turns = replace(turns, 'Variant', 'Version')", "fuse: its records are not"),
-        ("UPDATE scores SET corrected = 5 WHERE row_id = 'row-03'", "score: its records are not"),
-        ("UPDATE pairs SET left_id = right_id WHERE position = 0", "select: its records are not"),
-        ("UPDATE ratings SET score = 1 - score WHERE score < 2", "rate: its records are not"),
-        ("UPDATE rows SET pool_ratings = '{}' WHERE id = 'row-03'", "load: its records are not"),
-        ("UPDATE blend SET kind = 'HQ'", "blend: its records are not"),
+        (
+            "UPDATE fused_rows SET turns = replace(turns, 'Variant', 'Version')",
+            "fuse: its records have changed",
+        ),
+        ("UPDATE scores SET corrected = 5 WHERE row_id = 'row-03'", "score: its records have changed"),
+        ("UPDATE pairs SET left_id = right_id WHERE position = 0", "select: its records have changed"),
+        ("UPDATE ratings SET score = 1 - score WHERE score < 2", "rate: its records have changed"),
+        ("UPDATE rows SET ratings = '{}' WHERE id = 'row-03'", "load: its records have changed"),
+        ("UPDATE datasets SET kind = 'HQ'", "blend: its records have changed"),
         ("DELETE FROM fusions", "refers to a record of fusions"),
         (
             "UPDATE stages SET books = replace(books, '\"outputs\": 20', '\"outputs\": 19')",
@@ -81,9 +83,9 @@ def test_damage_to_the_vectors_is_found(folder):
 
 
 def test_an_exported_file_that_was_changed_is_named(folder):
-    with (folder / "blend.jsonl").open("a") as file:
+    with (folder / "hq+entp.jsonl").open("a") as file:
         file.write("{}\n")
-    assert problems(folder) == [f"{folder / 'blend.jsonl'} is not as it was exported"]
+    assert problems(folder) == [f"{folder / 'hq+entp.jsonl'} has changed since it was exported"]
 
 
 def test_a_stage_that_has_to_run_again_is_sound(folder, tmp_path):
@@ -91,7 +93,7 @@ def test_a_stage_that_has_to_run_again_is_sound(folder, tmp_path):
     pool = tmp_path / "other.jsonl"
     pool.write_text('{"id": "row-03", "instruction": "Why?", "response": "So."}\n', "utf-8")
     with open_run(folder, {"pool": (str(pool),)}) as run:
-        asyncio.run(run_stage(run, stage_named("load"), STAGES))
+        asyncio.run(run_stage(run, stage_named("load")))
     assert problems(folder) == []
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from string import Template
@@ -6,27 +7,17 @@ from typing import get_args
 
 import pytest
 
-from entp.nodes import replies
+from entp.nodes.templates import TEMPLATES
 from entp.prompts import inputs
 from entp.prompts.data_line import data_line
-from entp.prompts.inputs import TemplateInput
-from entp.prompts.render import Profile, render
+from entp.prompts.render import render
+from entp.records.vocabulary import Profile
 
 PROMPTS = Path(inputs.__file__).parent
 GOLDEN = Path(__file__).parent / "golden"
 PROFILES = get_args(Profile)
-KINDS = [kind for kind in vars(inputs).values() if isinstance(kind, type) and TemplateInput in kind.__bases__]
-REPLIES = dict.fromkeys((kind.template for kind in KINDS), replies.MergedVariant) | {
-    "rating": replies.Rating,
-    "rating_again": replies.SecondRating,
-    "domain_analysis": replies.DomainReport,
-    "merged_corpus_generation": replies.MergedCorpora,
-    "information_completeness": replies.CompletenessReport,
-    "final_answer_check": replies.AnswerCheck,
-    "missing_answer": replies.Answer,
-    "redundant": replies.Answer,
-    "answer": replies.Answer,
-}
+KINDS = [template.given for template in TEMPLATES]
+REPLIES = {template.name: template.reply for template in TEMPLATES}
 each_template = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.template)
 each_profile = pytest.mark.parametrize("profile", PROFILES)
 
@@ -44,7 +35,7 @@ def keys_of(schema):
 def test_every_template_has_an_input_and_every_input_a_template(profile):
     files = {path.stem for path in (PROMPTS / profile).glob("*.txt")}
     assert files == {kind.template for kind in KINDS} | {"system"}
-    assert len(KINDS) == 17
+    assert len(KINDS) == len(files) - 1
 
 
 @each_profile
@@ -120,6 +111,7 @@ def test_no_golden_prompt_is_left_over(profile):
     }
 
 
-@each_template
-def test_sources_name_every_template(kind):
-    assert f"`{kind.template}`" in (PROMPTS / "SOURCES.md").read_text("utf-8")
+def test_sources_give_every_template_its_figure():
+    text = (PROMPTS / "SOURCES.md").read_text("utf-8").split("## Template by template")[1]
+    named = re.findall(r"^\| `(\w+)` \| (\w*) \|", text, re.MULTILINE)
+    assert sorted(named) == sorted((each.name, str(each.figure or "")) for each in TEMPLATES)

@@ -143,9 +143,7 @@ def test_one_chat_serves_one_event_loop_after_another(loopback):
 
 
 def test_identity_is_what_shapes_the_answer(loopback):
-    chat = OpenAIChat(
-        "m", "http://one/v1", "key", reply_mode="plain", max_tokens=5, timeout_s=1, concurrency=1
-    )
+    chat = OpenAIChat("m", "http://one/v1", "key", reply_mode="plain", max_tokens=5, timeout_s=1)
     other = OpenAIChat("m", "http://two/v1", reply_mode="plain", max_tokens=5)
     assert chat.identity == other.identity == {"model": "m", "max_tokens": 5, "reply_mode": "plain"}
 

@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from entp.providers.admission import Admission
 from entp.providers.chat import OpenAIChat
 from entp.records.calls import ChatRequest
 from entp.records.conversation import Turn
@@ -24,10 +25,14 @@ REQUEST = ChatRequest(
 
 
 class Waits(list):
-    """Records the waits that are asked for, and waits for none."""
+    """Records the waits that are asked for, and waits for none; `admission` goes by its clock."""
 
     async def __call__(self, seconds):
         self.append(seconds)
+
+    @property
+    def admission(self):
+        return Admission(sleep=self, clock=lambda: sum(self))
 
 
 def ask(chat):
@@ -61,7 +66,7 @@ def test_many_requests_share_the_slots(loopback):
     server = loopback.start(script)
 
     async def run():
-        chat = OpenAIChat("m", server.base_url, concurrency=3)
+        chat = OpenAIChat("m", server.base_url, admission=Admission(3))
         texts = [f"text {number}" for number in range(24)]
         asked = [REQUEST.model_copy(update={"messages": (Turn(role="user", content=t),)}) for t in texts]
         replies = await asyncio.gather(*(chat.complete(request) for request in asked))
@@ -86,7 +91,7 @@ def test_a_slot_is_free_while_its_request_backs_off(loopback):
             waiting.set()
             await over.wait()
 
-        chat = OpenAIChat("m", server.base_url, concurrency=1, retries=1, sleep=sleep)
+        chat = OpenAIChat("m", server.base_url, admission=Admission(1), retries=1, sleep=sleep)
         busy = REQUEST.model_copy(update={"messages": (Turn(role="user", content="busy"),)})
         first = asyncio.create_task(chat.complete(busy))
         await waiting.wait()
@@ -125,7 +130,7 @@ def test_the_server_says_how_long_to_wait(loopback):
     answers = [loopback.refused(429, "slow down", Retry_After=value) for value in asked]
     server = loopback.start(in_turn(*answers, loopback.completion()))
     waits = Waits()
-    ask(OpenAIChat("m", server.base_url, retries=len(asked), sleep=waits))
+    ask(OpenAIChat("m", server.base_url, retries=len(asked), sleep=waits, admission=waits.admission))
     assert waits[:2] == [7, 0.5]
     assert 30 < waits[2] <= 40
     assert waits[3:] == [0, 300, 0]

@@ -1,12 +1,14 @@
 """The key of a call: the same for ever, and another for whatever shapes the answer."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from entp.records.calls import ChatRequest, call_key
 from entp.records.conversation import Turn, to_json
-from entp.records.rows import tagged_hash
+from entp.records.hashing import tagged_hash
 
 IDENTITY = {"model": "small", "max_tokens": 512, "reply_mode": "json_schema"}
 REQUEST = ChatRequest(
@@ -32,7 +34,16 @@ requests = st.builds(
     temperature=st.floats(0, 2),
     reply_schema=st.dictionaries(st.text(), any_json, max_size=3),
     attempt=st.integers(1, 10**6),
+    begun=st.integers(1, 3),
 )
+
+
+def in_key(request):
+    """What of a request is in its key: fields that have been added are not at their default."""
+    values = request.model_dump(mode="json") | {"messages": to_json(request.messages)}
+    if request.begun == 1:
+        del values["begun"]
+    return values
 
 
 def test_keys_of_ledgers_that_exist_stay_what_they_are():
@@ -41,14 +52,22 @@ def test_keys_of_ledgers_that_exist_stay_what_they_are():
 
 @given(st.dictionaries(st.text(), any_json, max_size=3), requests)
 def test_a_key_is_the_tagged_hash_of_identity_and_request(identity, request):
-    asked = request.model_dump(mode="json") | {"messages": to_json(request.messages)}
+    asked = in_key(request)
     assert call_key(identity, request) == tagged_hash("call", {"identity": identity, "request": asked})
+    assert json.loads(request.frame) == {name: asked[name] for name in asked if name != "messages"}
     assert request == ChatRequest(**request.model_dump())
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"attempt": 2}, {"temperature": 0.4}, {"messages": ()}, {"operator": "terms"}, {"reply_schema": {}}],
+    [
+        {"attempt": 2},
+        {"begun": 2},
+        {"temperature": 0.4},
+        {"messages": ()},
+        {"operator": "terms"},
+        {"reply_schema": {}},
+    ],
 )
 def test_a_changed_copy_has_another_key(changed):
     before = call_key(IDENTITY, REQUEST)
@@ -59,3 +78,19 @@ def test_a_changed_copy_has_another_key(changed):
         != before
     )
     assert call_key(IDENTITY, REQUEST) == before
+
+
+class GrownRequest(ChatRequest):
+    """A request as it may become: with fields whose names come before and after all others."""
+
+    abroad: str = ""
+    zeal: int | None = None
+
+
+@pytest.mark.parametrize("added", [{"abroad": "yes"}, {"zeal": 3}, {"abroad": "yes", "zeal": 3}])
+def test_a_field_that_is_added_changes_no_key_at_its_default(added):
+    values = REQUEST.model_dump()
+    assert call_key(IDENTITY, GrownRequest(**values)) == call_key(IDENTITY, REQUEST)
+    asked = in_key(REQUEST) | added
+    wanted = tagged_hash("call", {"identity": IDENTITY, "request": asked})
+    assert call_key(IDENTITY, GrownRequest(**values, **added)) == wanted

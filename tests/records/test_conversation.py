@@ -15,7 +15,8 @@ from entp.records.conversation import (
     with_last_answer,
 )
 from entp.records.errors import EntpError, ServerUnavailable
-from entp.records.rows import content_hash, tagged_hash
+from entp.records.hashing import tagged_hash
+from entp.records.rows import content_hash
 
 
 def turns(*roles):

@@ -19,7 +19,7 @@ PRIOR = np.array([0.08, 0.17, 0.25, 0.25, 0.18, 0.07])
 class Truth:
     """Rows of topics; the rows of a topic share a true score, and each row's neighbours are of its topic.
 
-    `second` are ratings of all rows by the same rater, drawn anew.
+    `second` are ratings of all rows by the same rater, drawn again.
     """
 
     true: NDArray[np.int64]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection import nearest_neighbours, neighbours_within
+from entp.selection import nearest_neighbours, one_hop_clusters
 
 
 def slow_neighbours(rows, k):
@@ -68,7 +68,8 @@ def test_k_shrinks_to_the_rows_there_are(synthetic, num_rows: int, width: int) -
 def test_a_bad_vector_is_named(synthetic, value: float, said: str) -> None:
     rows = synthetic.unit_rows((9, 4), seed=0)
     rows[6] = value
-    for search in (lambda: nearest_neighbours(rows, 2), lambda: neighbours_within(rows, 0.9)):
+    order = np.arange(9)
+    for search in (lambda: nearest_neighbours(rows, 2), lambda: one_hop_clusters(rows, 0.9, order=order)):
         with pytest.raises(ValueError, match=rf"row 6 has {said}"):
             search()
 
@@ -76,22 +77,3 @@ def test_a_bad_vector_is_named(synthetic, value: float, said: str) -> None:
 def test_no_neighbours_asked_for_is_an_error(synthetic) -> None:
     with pytest.raises(ValueError, match="k is 0"):
         nearest_neighbours(synthetic.unit_rows((3, 2), seed=0), 0)
-
-
-def test_within_equals_all_cosines_above_the_threshold(synthetic) -> None:
-    rows = synthetic.bunches(12, 15, spread=0.3, seed=6)
-    for memory_mib in (2048, 1):
-        found = neighbours_within(rows, 0.9, memory_mib=memory_mib)
-        cosines = rows.astype(float) @ rows.astype(float).T
-        np.fill_diagonal(cosines, -1)
-        for at in range(len(rows)):
-            part = slice(found.starts[at], found.starts[at + 1])
-            np.testing.assert_array_equal(found.indices[part], np.flatnonzero(cosines[at] >= 0.9))
-            np.testing.assert_allclose(found.similarities[part], cosines[at][found.indices[part]], atol=1e-6)
-        assert found.starts[-1] == (cosines >= 0.9).sum() > 0
-
-
-def test_the_threshold_itself_is_within() -> None:
-    rows = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
-    assert neighbours_within(rows, float(np.float32(0.6))).indices.tolist() == [1, 0]
-    assert neighbours_within(rows, float(np.nextafter(np.float32(0.6), 1))).indices.tolist() == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from entp.selection import products
+from entp.selection.neighbours import products
 from entp.selection.neighbours.products import (
     as_factor,
     as_factors,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection import neighbours_within, one_hop_clusters
+from entp.selection import one_hop_clusters
 from entp.selection.neighbours.reach import Reach, _bounding_rows
 
 
@@ -26,16 +26,23 @@ def test_the_bound_is_used_and_holds(uneven_rows) -> None:
     np.testing.assert_allclose(np.linalg.norm(bound, axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("similarity", [0.95, 0.9, 0.8])
-def test_no_pair_is_missed_and_none_added(uneven_rows, similarity) -> None:
+@pytest.mark.parametrize(("similarity", "memory_mib"), [(0.95, 2048), (0.9, 2048), (0.8, 2048), (0.9, 1)])
+def test_no_pair_is_missed_and_none_added(uneven_rows, similarity, memory_mib) -> None:
     left, right = np.arange(0, 5000, 7), np.arange(4999, -1, -1)
-    places, columns, cosines = Reach(uneven_rows, similarity, 2048).pairs(left, right)
+    places, columns, cosines = Reach(uneven_rows, similarity, memory_mib).pairs(left, right)
     exact = uneven_rows[left].astype(float) @ uneven_rows[right].astype(float).T
     within = (exact >= similarity) & (left[:, None] != right[None, :])
     found = np.zeros_like(within)
     found[places, columns] = True
     np.testing.assert_array_equal(found, within)
     np.testing.assert_allclose(cosines, exact[places, columns], atol=1e-12)
+
+
+def test_the_similarity_itself_is_within_reach() -> None:
+    rows = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
+    for similarity, found in ((np.float32(0.6), [0, 1]), (np.nextafter(np.float32(0.6), 1), [])):
+        places, _, _ = Reach(rows, float(similarity), 2048).pairs(np.arange(2), np.arange(2))
+        assert sorted(places.tolist()) == found
 
 
 def test_a_similarity_at_or_below_zero(synthetic) -> None:
@@ -46,7 +53,7 @@ def test_a_similarity_at_or_below_zero(synthetic) -> None:
         assert len(places) == (exact >= similarity).sum() - 60
 
 
-def test_clusters_and_neighbours_of_uneven_rows(uneven_rows) -> None:
+def test_clusters_of_uneven_rows(uneven_rows) -> None:
     order = np.random.default_rng(0).permutation(len(uneven_rows))
     found = one_hop_clusters(uneven_rows, 0.9, order=order)
     cosines = uneven_rows.astype(float) @ uneven_rows.astype(float).T
@@ -57,8 +64,6 @@ def test_clusters_and_neighbours_of_uneven_rows(uneven_rows) -> None:
             labels[row] = number
             number += 1
     np.testing.assert_array_equal(found.labels, labels)
-    near = neighbours_within(uneven_rows, 0.9)
-    np.testing.assert_array_equal(np.diff(near.starts), (cosines >= 0.9).sum(axis=1) - 1)
 
 
 def test_no_rows_on_one_side(synthetic) -> None:

@@ -5,9 +5,16 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_score
 
-from entp.selection import Clusters, choose_representatives, one_hop_clusters, seeded_order, split_cluster
+from entp.selection import Clusters, choose_representatives, one_hop_clusters, seeded_order
 from entp.selection.pairs.representatives import second_by_relevance
-from entp.selection.pairs.subclusters import average_silhouette
+from entp.selection.pairs.subclusters import average_silhouette, split_members
+from entp.selection.threads import one_thread
+
+
+def split(rows):
+    """Sub-clusters of rows as `choose_representatives` has them split."""
+    with one_thread("sklearn.cluster"):
+        return split_members(rows.astype(np.float64), seed=0)
 
 
 def test_average_silhouette_equals_scikit_learns(rng) -> None:
@@ -28,25 +35,25 @@ def test_average_silhouette_with_a_cluster_of_one_and_with_one_cluster(rng) -> N
 
 def test_three_bunches_are_three_sub_clusters(synthetic) -> None:
     rows = synthetic.bunches(3, 8, spread=0.05, seed=1)
-    assert split_cluster(rows, seed=0).tolist() == [0] * 8 + [1] * 8 + [2] * 8
+    assert split(rows).tolist() == [0] * 8 + [1] * 8 + [2] * 8
 
 
 @pytest.mark.parametrize("num_rows", [0, 1, 2])
 def test_fewer_than_three_are_one_sub_cluster(synthetic, num_rows: int) -> None:
-    assert split_cluster(synthetic.unit_rows((num_rows, 4), 0), seed=0).tolist() == [0] * num_rows
+    assert split(synthetic.unit_rows((num_rows, 4), 0)).tolist() == [0] * num_rows
 
 
 def test_members_all_alike_are_one_sub_cluster() -> None:
-    assert split_cluster(np.tile(np.float32([0.6, 0.8]), (12, 1)), seed=0).tolist() == [0] * 12
+    assert split(np.tile(np.float32([0.6, 0.8]), (12, 1))).tolist() == [0] * 12
 
 
 def test_two_kinds_of_copies_are_two_sub_clusters() -> None:
     rows = np.repeat(np.float32([[1, 0], [0, 1]]), 5, axis=0)
-    assert split_cluster(rows, seed=0).tolist() == [0] * 5 + [1] * 5
+    assert split(rows).tolist() == [0] * 5 + [1] * 5
 
 
 def test_never_more_than_ten_sub_clusters(synthetic) -> None:
-    labels = split_cluster(synthetic.bunches(14, 4, spread=0.01, seed=2), seed=0)
+    labels = split(synthetic.bunches(14, 4, spread=0.01, seed=2))
     assert labels.max() <= 9
     assert len(np.unique(labels)) == labels.max() + 1
 

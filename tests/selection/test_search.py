@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection import products, search
+from entp.selection.neighbours import products, search
 from entp.selection.neighbours.search import Search
 
 

@@ -77,7 +77,7 @@ def test_asked_to_it_corrects_whatever_the_flags_say(synthetic) -> None:
 
 
 def test_two_scores_that_cannot_be_told_apart_are_flagged(synthetic, rng) -> None:
-    # neighbourhoods know only low from high; within them the true score is drawn anew
+    # neighbourhoods know only low from high; within them the true score is drawn again
     truth = synthetic.truth(6000, np.eye(6), prior=np.full(6, 1 / 6))
     true = 3 * (truth.true >= 3) + rng.integers(0, 3, 6000)
     scores = synthetic.rate(true, synthetic.adjacent(0.2), rng)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entp.selection import trust
+from entp.selection.raters import trust
 from entp.selection.raters.latent_class import Model
 from entp.selection.raters.moments import implied_third_order
 from entp.selection.raters.patterns import MISSING

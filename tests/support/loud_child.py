@@ -1,6 +1,7 @@
-"""entp in a process of its own that logs all there is to log and tries no call twice: COMMAND ARGS.
+"""entp in a process of its own that logs all there is to log: python loud_child.py COMMAND ARGS.
 
-With BUG in the environment the stage of that name fails as a program fails, showing the run it works on.
+It has the fake encoder, and tries no call twice. With BUG in the environment the stage of that name fails as
+a program fails, showing the run it works on.
 """
 
 import functools
@@ -9,7 +10,9 @@ import os
 
 import entp.pipeline.stages.rate
 import entp.providers.chat
+import entp.providers.encoders
 from entp.cli.main import main
+from small_pool import FakeEncoder
 
 logging.basicConfig(level=logging.DEBUG)
 
@@ -20,5 +23,6 @@ async def fail(run):
 
 if os.environ.get("BUG") == "rate":
     entp.pipeline.stages.rate.rate = fail
+entp.providers.encoders.open_encoder = lambda name: FakeEncoder()
 entp.providers.chat.OpenAIChat = functools.partial(entp.providers.chat.OpenAIChat, retries=0)
 main()

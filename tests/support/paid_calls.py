@@ -24,7 +24,7 @@ SAME = {
     "fusions": "*",
     "fused_rows": "*",
     "lineage": "*",
-    "blend": "*",
+    "datasets": "*",
 }
 
 
@@ -50,7 +50,7 @@ class PaidCalls:
         self._changed = threading.Condition()
 
     def __call__(self, operator, messages):
-        call = json.dumps([operator, messages])
+        call = json.dumps([operator, messages], sort_keys=True)
         with self._changed:
             self.asked[call] += 1
             self._answering += 1
@@ -71,7 +71,7 @@ class PaidCalls:
 
 
 def calls_on_disk(folder: Path) -> int:
-    """How many calls the ledger of a run has a reply to, read from a copy, so that nothing is mended."""
+    """How many calls the ledger of a run has a reply to, read from a copy, so that nothing is repaired."""
     with TemporaryDirectory() as copy:
         for file in folder.glob("calls.db*"):
             shutil.copy(file, copy)
@@ -94,4 +94,4 @@ def results(folder: Path) -> dict[str, object]:
         }
     finally:
         connection.close()
-    return found | {"training file": (folder / "blend.jsonl").read_bytes()}
+    return found | {"training file": (folder / "hq+entp.jsonl").read_bytes()}

@@ -2,8 +2,7 @@
 
 import asyncio
 
-from entp.checkpoints.sqlite.ledger import RecordedCall
-from entp.records.calls import ChatReply, ChatRequest, Usage, call_key
+from entp.records.calls import ChatReply, ChatRequest, RecordedCall, Usage, call_key
 from entp.records.conversation import Turn
 
 IDENTITY = {"model": "small", "most_tokens": 512}
@@ -33,3 +32,11 @@ def record(ledger, *calls):
             await ledger.record(call)
 
     asyncio.run(run())
+
+
+def find(ledger, key):
+    return asyncio.run(ledger.find(key))
+
+
+def look_up(ledger, key):
+    return asyncio.run(ledger.lookup(key))

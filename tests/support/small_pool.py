@@ -1,9 +1,12 @@
 """A pool of few rows and an encoder that needs no model."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import numpy as np
+import pytest
 
 TOPICS = (
     "photosynthesis in plants",
@@ -45,3 +48,11 @@ class FakeEncoder:
         for word in re.findall(r"[a-z]{4,}", text.lower()):
             vector[int(sha256(word.encode()).hexdigest(), 16) % self.dimensions] += 1
         return vector / np.linalg.norm(vector)
+
+
+@contextmanager
+def every_encoder_faked() -> Iterator[None]:
+    """While this lasts, every encoder is the fake one: sentence-transformers takes seconds to import."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("entp.providers.encoders.open_encoder", lambda name: FakeEncoder())
+        yield
