@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from command import entp
+from entp.pipeline.run.settings import Places
 from entp.pipeline.stages.order import look_at_run
 from scripted_server import ScriptedServer, Sent, as_json
 
@@ -155,7 +156,7 @@ def test_a_query_of_azures_is_kept_and_sent(arguments, tmp_path, fake_chat):
     assert ended.code == 0
     assert {path.partition("?")[2] for path in server.paths} == {"api-version=2024-10-21"}
     with look_at_run(tmp_path / "run") as run:
-        assert run.settings.base_url.endswith("?api-version=2024-10-21")
+        assert run.settings.of(Places).base_url.endswith("?api-version=2024-10-21")
 
 
 def test_a_key_among_the_settings_is_refused_unseen(arguments, tmp_path):

@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 
-import entp.pipeline.stages.rate
+import entp.pipeline.stages.rating
 import entp.providers.chat
 import entp.providers.encoders
 from entp.cli.main import main
@@ -22,7 +22,7 @@ async def fail(run):
 
 
 if os.environ.get("BUG") == "rate":
-    entp.pipeline.stages.rate.rate = fail
+    entp.pipeline.stages.rating.rate = fail
 entp.providers.encoders.open_encoder = lambda name: FakeEncoder()
 entp.providers.chat.OpenAIChat = functools.partial(entp.providers.chat.OpenAIChat, retries=0)
 main()
