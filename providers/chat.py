@@ -215,7 +215,7 @@ class OpenAIChat:
         client = self._opened().model.root_async_client
         answers = listen()
         try:
-            # the client's own time-out starts anew with every byte
+            # the client's own time-out starts again with every byte
             async with asyncio.timeout(min(_LIST_TIMEOUT_S, self._timeout_s)):
                 page = await client.models.list()
             return [str(model.id) for model in page.data or ()]

@@ -122,7 +122,7 @@ def read_failure(error: Exception, server: Server, body: str) -> ModelError:
         return ServerUnavailable(message, _LATER)
     if isinstance(error, UnicodeEncodeError):
         message = f"the request cannot be written as UTF-8: {error.reason}"
-        return RequestRefused(message, "mend the row that holds such characters")
+        return RequestRefused(message, "fix the row that holds such characters")
     said = server.shorten(body) or "an empty body"
     message = f"model server {server.address} sent what is no reply of an OpenAI-compatible server: {said}"
     return ServerUnavailable(message, _CHECK_ADDRESS, raw=server.scrub(body[:_RAW_LENGTH]))

@@ -1,7 +1,7 @@
 """Exact nearest neighbours by cosine, in row blocks: never an N x N array.
 
 Products only nominate candidates, with a margin that covers their rounding; every similarity that is
-returned or compared with a threshold is computed anew in float64. So the result does not depend on the
+returned or compared with a threshold is computed again in float64. So the result does not depend on the
 machine, on blocks, threads or the order of the rows.
 """
 

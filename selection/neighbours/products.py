@@ -2,7 +2,7 @@
 
 A graphics card where torch sees one, whole numbers of eight bits where the processor multiplies these four
 at a time, float32 elsewhere. The results only nominate: what is returned or compared with a threshold is
-computed anew by `exact_cosines`.
+computed again by `exact_cosines`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from ..neighbours import Reach, nearest_neighbours
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-# nearest rows of a row that HDBSCAN hears of
+# nearest rows of a row that HDBSCAN is given
 _LINKS = 32
 _PAIRS_AT_ONCE = 8192
 _LEAST_DISTANCE = 1e-9

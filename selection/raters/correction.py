@@ -105,7 +105,7 @@ def believed(
 
 
 def _as_many_of_each(scores: IntArray, posterior: FloatArray) -> IntArray:
-    """The scores (N,) dealt out anew, in the order of the posterior mean."""
+    """The scores (N,) dealt out again, in the order of the posterior mean."""
     means = posterior @ np.arange(posterior.shape[1])
     dealt = np.empty(len(scores), dtype=np.int64)
     dealt[np.argsort(means, kind="stable")] = np.sort(scores)
