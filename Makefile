@@ -10,6 +10,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# the tests start many processes of this code: let them share what Python compiles
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test soak lint format golden clean
 
 setup: $(INSTALLED)
@@ -29,7 +32,7 @@ demo: setup
 	$(BIN)/entp demo || [ $$? -eq 3 ]
 
 test: setup lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 soak: setup
 	$(BIN)/pytest -q tests/durability/soak.py

@@ -95,8 +95,8 @@ class Admission:
             await self._quiet.wait()
 
     async def _until_let_through(self) -> None:
-        left = self._paused_until - self._clock()
-        if left > 0:
+        # a loop: the server may have asked for a longer pause meanwhile
+        while (left := self._paused_until - self._clock()) > 0:
             await self._sleep(left)
         if self._closed:
             await asyncio.get_running_loop().create_future()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,6 +72,14 @@ class Connection:
             logging.getLogger(name).removeFilter(self.scrubbing)
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that the client trusts by default, read once."""
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
 def connect(server: Server, *, timeout_s: float) -> Connection:
     """Make the client of a server; nothing is sent yet."""
     import openai
@@ -87,6 +97,7 @@ def connect(server: Server, *, timeout_s: float) -> Connection:
 
     http = openai.DefaultAsyncHttpxClient(
         trust_env=False,  # no proxy or certificate from the environment
+        verify=_certificates(),
         follow_redirects=False,  # the key goes to this server only
         event_hooks={"request": [send_only_these_headers], "response": [_note]},
     )
@@ -98,7 +109,7 @@ def connect(server: Server, *, timeout_s: float) -> Connection:
         timeout=openai.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
         max_retries=0,  # retries are counted in one place, above
         http_async_client=http,
-        http_client=openai.DefaultHttpxClient(trust_env=False),
+        http_client=openai.DefaultHttpxClient(trust_env=False, verify=_certificates()),
         http_socket_options=(),
         openai_proxy=None,
         output_version="v0",

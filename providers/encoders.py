@@ -1,8 +1,8 @@
-"""Encoders: texts to unit vectors, through sentence-transformers.
+"""Encoders: texts to unit vectors.
 
 Any model that sentence-transformers can load is an encoder, by name or by folder. The embedded one is a
-static table of word vectors that comes inside the `wordllama` package: no download, no transformer, more than
-a thousand texts a second on one core.
+static table of word vectors that comes inside the `wordllama` package: no download, no transformer, and none
+of the seconds that loading sentence-transformers takes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..records.errors import EntpError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
 
 EMBEDDED_ENCODER = "embedded"
 
@@ -32,13 +33,32 @@ _HUB_TIMEOUT_S = 10
 _REASON_LENGTH = 200
 
 
+class _WordTable:
+    """The embedded model: the vector of a text is the mean of its tokens' rows in the table."""
+
+    def __init__(self, tokenizer: Tokenizer, table: NDArray[np.float32]) -> None:
+        self._tokenizer = tokenizer
+        self._table = table
+
+    def get_embedding_dimension(self) -> int:
+        return int(self._table.shape[1])
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """Means of shape (N, d); zeros for a text in which no token is found."""
+        means = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
+        for position, found in enumerate(self._tokenizer.encode_batch(texts, add_special_tokens=False)):
+            if found.ids:
+                means[position] = self._table[found.ids].mean(axis=0)
+        return means
+
+
 class Encoder:
-    """One sentence-transformers model, as `open_encoder` opened it.
+    """One model, as `open_encoder` opened it.
 
     `name` is what it was opened by; `dimensions` is d, the length of its vectors.
     """
 
-    def __init__(self, name: str, model: SentenceTransformer) -> None:
+    def __init__(self, name: str, model: SentenceTransformer | _WordTable) -> None:
         dimensions = model.get_embedding_dimension()
         if dimensions is None:
             message = f"encoder {name!r} does not say how long its vectors are"
@@ -74,8 +94,11 @@ class Encoder:
 
     def _encode_batch(self, texts: list[str], positions: list[int]) -> NDArray[np.float32]:
         readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        with _quiet():
-            raw = self._model.encode(readable, batch_size=len(readable), show_progress_bar=False)
+        if isinstance(self._model, _WordTable):
+            raw = self._model.encode(readable)
+        else:
+            with _quiet():
+                raw = self._model.encode(readable, batch_size=len(readable), show_progress_bar=False)
         vectors = np.asarray(raw, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         without = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
@@ -94,9 +117,9 @@ def open_encoder(name: str) -> Encoder:
     pooling. Raises EntpError where there is no such model, or it can be neither downloaded nor found in the
     cache.
     """
+    if name == EMBEDDED_ENCODER:
+        return Encoder(name, _load_embedded())
     with _quiet():
-        if name == EMBEDDED_ENCODER:
-            return Encoder(name, _load_embedded())
         try:
             model = _load_named(name)
         except Exception as error:  # loading runs three libraries, which share no error type
@@ -127,19 +150,16 @@ def _hub_answers(name: str) -> bool:
     return True
 
 
-def _load_embedded() -> SentenceTransformer:
+def _load_embedded() -> _WordTable:
     table, tokens = _embedded_file(_TABLE), _embedded_file(_TOKENIZER)
     from safetensors.numpy import load_file
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(tokens))
     # the file asks for batches of one length, and a padding token would count as a word in the mean
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    weights = load_file(table)["embedding.weight"].astype(np.float32)
-    return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)])
+    return _WordTable(tokenizer, load_file(table)["embedding.weight"].astype(np.float32))
 
 
 def _embedded_file(path: str) -> Path:
@@ -164,21 +184,27 @@ def _quiet() -> Iterator[None]:
         disable_progress_bars,
         enable_progress_bars,
     )
+    from transformers.utils import logging as transformers
 
     loggers = [
         logging.getLogger(name) for name in ("sentence_transformers", "transformers", "huggingface_hub")
     ]
     levels = [logger.level for logger in loggers]
-    bars_were_on = not are_progress_bars_disabled()
+    hub_bars_were_on = not are_progress_bars_disabled()
+    bars_were_on = transformers.is_progress_bar_enabled()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         disable_progress_bars()
+        transformers.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             yield
         finally:
+            # transformers switches the bars of the hub's client along with its own
             if bars_were_on:
+                transformers.enable_progress_bar()  # type: ignore[no-untyped-call]
+            if hub_bars_were_on:
                 enable_progress_bars()
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)

@@ -89,20 +89,56 @@ def test_it_serves_one_event_loop_after_another():
     asyncio.run(work())
 
 
+class Clock:
+    """Seconds that pass by sleeping only; `slept` lists the sleeps."""
+
+    def __init__(self):
+        self.now, self.slept = 100.0, []
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+        self.now += seconds
+
+    def admission(self, requests=32):
+        return Admission(requests, sleep=self.sleep, clock=lambda: self.now)
+
+
+async def answered(admission):
+    async with admission.request(NEED) as lease:
+        lease.release(Answered(Usage()))
+
+
+async def failed(admission, retry_after_s):
+    async with admission.request(NEED) as lease:
+        lease.release(Failed(retry_after_s))
+
+
 @pytest.mark.parametrize(("asked", "waits"), [(20.0, 20.0), (9999.0, 300.0), (None, None), (0.0, None)])
 def test_where_a_server_asks_to_wait_everybody_does(asked, waits):
-    slept = []
-
-    async def sleep(seconds):
-        slept.append(seconds)
+    clock = Clock()
 
     async def work():
-        admission = Admission(sleep=sleep)
-        async with admission.request(NEED) as lease:
-            lease.release(Failed(asked))
-        for _ in range(2):
-            async with admission.request(NEED) as lease:
-                lease.release(Answered(Usage()))
+        admission = clock.admission()
+        await failed(admission, asked)
+        await answered(admission)
+        await answered(admission)
 
     asyncio.run(work())
-    assert [round(seconds) for seconds in slept] == ([] if waits is None else [waits, waits])
+    assert clock.slept == ([] if waits is None else [waits])
+
+
+def test_a_longer_wait_that_is_asked_for_meanwhile_holds_those_that_wait():
+    clock = Clock()
+
+    async def work():
+        admission = clock.admission()
+        async with admission.request(NEED) as late:
+            await failed(admission, 5.0)
+            waiting = asyncio.create_task(answered(admission))
+            await asyncio.sleep(0)
+            late.release(Failed(30.0))
+        await waiting
+
+    asyncio.run(work())
+    assert clock.now == 130.0

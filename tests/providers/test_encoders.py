@@ -63,6 +63,17 @@ def test_vectors_are_unit_rows_in_the_order_of_the_texts(embedded):
         np.testing.assert_allclose(embedded.encode([text])[0], vector, atol=1e-6)
 
 
+def test_the_embedded_vectors_are_those_of_sentence_transformers(embedded):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    table = embedded._model
+    model = SentenceTransformer(modules=[StaticEmbedding(table._tokenizer, embedding_weights=table._table)])
+    readable = [text.replace("\ud800", "?") for text in TEXTS]
+    theirs = model.encode(readable, normalize_embeddings=True, show_progress_bar=False)
+    np.testing.assert_allclose(embedded.encode(TEXTS), theirs, atol=1e-6)
+
+
 def test_the_embedded_encoder_knows_what_is_alike(embedded):
     bread, loaf, chess = embedded.encode(TEXTS[:3])
     assert bread @ loaf > 0.5

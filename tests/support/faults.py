@@ -88,11 +88,11 @@ CASES = [
     Case("429", failure(429), 6, UNAVAILABLE, f"{SERVER} answered 429: because of this; {LATER}"),
     Case(
         "429 with Retry-After",
-        failure(429, Retry_After="7"),
+        failure(429, Retry_After="1"),
         6,
         UNAVAILABLE,
         f"{SERVER} answered 429: because of this; {LATER}",
-        waits=[7, 7, 7, 7, 7],
+        waits=[1, 1, 1, 1, 1],
     ),
     Case(
         "no quota",
