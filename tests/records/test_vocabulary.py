@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -15,22 +16,21 @@ ROOMS = ("checkpoints", "cli", "formats", "graph", "nodes", "pipeline", "prompts
 WORDS = {name: get_args(value) for name, value in vars(vocabulary).items() if get_args(value)}
 
 
-def literals(path):
-    """The words of every Literal in a file, with its line."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
-            words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            yield node.lineno, {word.value for word in words if isinstance(word, ast.Constant)}
+@cache
+def literals():
+    """The words of every Literal in the rooms, with file and line."""
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    assert len(files) > 90
+    found = []
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+                words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                said = {word.value for word in words if isinstance(word, ast.Constant)}
+                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", said))
+    return found
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_no_room_writes_a_vocabulary_down_again(name):
-    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    assert len(files) > 90
-    again = [
-        f"{path.relative_to(ROOT)}:{line}"
-        for path in files
-        for line, words in literals(path)
-        if words >= set(WORDS[name])
-    ]
-    assert again == []
+    assert [place for place, words in literals() if words >= set(WORDS[name])] == []
