@@ -8,6 +8,7 @@ from ..pipeline.ahead.estimate import Estimate, in_words
 from ..pipeline.ahead.job import Plan
 from ..pipeline.run.stage import StageEnd
 from ..pipeline.views.status import Status
+from ..records.calls import Totals
 from ..records.lines import Line
 from .output import emit, table
 
@@ -81,3 +82,29 @@ def print_books(status: Status) -> None:
             )
         )
     table(header, rows)
+
+
+def print_spent(calls: list[Totals]) -> None:
+    """What a run's calls came to as a table, if there were any."""
+    header = ("stage", "operator", "model", "calls", "failed", "prompt tokens", "completion tokens", "cost")
+    rows = [
+        (
+            each.stage,
+            each.operator,
+            each.model,
+            each.calls,
+            each.failed,
+            each.prompt_tokens,
+            each.completion_tokens,
+            _cost(each),
+        )
+        for each in calls
+    ]
+    if rows:
+        table(header, rows)
+
+
+def _cost(each: Totals) -> str:
+    if each.dollars is None:
+        return "not known"
+    return f"${each.dollars:,.2f}" if each.priced == each.calls else f"at least ${each.dollars:,.2f}"

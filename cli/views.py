@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from ..pipeline.ahead.estimate import in_words
 from ..pipeline.ahead.outlook import outlooks
 from ..pipeline.stages.order import look_at_run
 from ..pipeline.views.listings import LISTINGS, listing
-from ..pipeline.views.status import status
+from ..pipeline.views.status import spent, status
 from .options import json_option, run_option
 from .output import emit, emit_json, one_line, printable, table
-from .reports import print_books
+from .reports import print_books, print_spent
 
 WIDTH = 60
 
@@ -24,17 +25,18 @@ WIDTH = 60
 @run_option
 @json_option
 def status_command(folder: Path, as_json: bool) -> int:
-    """Say where a run stands: its settings, and the state and the books of each stage."""
+    """Say where a run stands: settings, state and books of each stage, and what its calls took."""
     with look_at_run(folder) as run:
-        now, ahead, chosen = status(run), outlooks(run), run.settings.chosen()
+        now, ahead, chosen, calls = status(run), outlooks(run), run.settings.chosen(), spent(run)
     if as_json:
         told = {name: found and found.model_dump(mode="json") for name, found in ahead.items()}
-        emit_json({**now.model_dump(mode="json"), "outlook": told})
+        emit_json({**now.model_dump(mode="json"), "outlook": told, "spent": [asdict(each) for each in calls]})
     else:
         emit(f"{now.run}: model {now.model or 'not set'}, encoder {now.encoder}")
         if chosen:
             emit(f"settings: {', '.join(f'{name} {_value(value)}' for name, value in chosen.items())}")
         print_books(now)
+        print_spent(calls)
         for found in filter(None, ahead.values()):
             emit(f"{found.asked:,} {found.unit} to ask for: {in_words(found.estimate)}")
         emit(f"symbolic checks overruled the model {now.overrides} times")

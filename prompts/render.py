@@ -12,14 +12,17 @@ from ..records.hashing import tagged_hash
 from ..records.vocabulary import Profile
 from .data_line import data_line
 from .inputs import TemplateInput
+from .strategies import all_strategies
 
 SYSTEM = "system"
 """The text that every template of a profile is sent with."""
 
+_STRATEGY_FIELDS = {"strategy", "strategies"}
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered template. `template_hash` is the SHA-256 (hex) of the system text and the template's own."""
+    """A rendered template. `template_hash` is what `current_hashes` gives it, a SHA-256 in hex."""
 
     template: str
     template_hash: str
@@ -56,10 +59,19 @@ def render(given: TemplateInput, profile: Profile) -> Prompt:
 
 @cache
 def current_hashes(profile: Profile) -> dict[str, str]:
-    """The hash that `render` gives each template of a profile, by name: of the system text and its own."""
+    """The hash that `render` gives each template of a profile, by name.
+
+    It is of the system text and the template's own, and of all strategies where these are filled in.
+    """
     system = _text(profile, SYSTEM)
     names = (name for name in _names(profile) if name != SYSTEM)
-    return {name: tagged_hash("template", [system, _text(profile, name)]) for name in names}
+    return {name: tagged_hash("template", [system, *_own_texts(profile, name)]) for name in names}
+
+
+def _own_texts(profile: Profile, name: str) -> list[str]:
+    text = _text(profile, name)
+    shows_strategies = not _STRATEGY_FIELDS.isdisjoint(Template(text).get_identifiers())
+    return [text, *(word for strategy in all_strategies() if shows_strategies for word in strategy)]
 
 
 @cache

@@ -63,3 +63,8 @@ _STRATEGIES: dict[Relationship, tuple[Strategy, Strategy, Strategy]] = {
 def strategies_for(relationship: Relationship) -> tuple[Strategy, Strategy, Strategy]:
     """The three strategies of a relationship, one per variant, in the order of the variants."""
     return _STRATEGIES[relationship]
+
+
+def all_strategies() -> list[Strategy]:
+    """All nine, in the order of the relationships."""
+    return [strategy for three in _STRATEGIES.values() for strategy in three]

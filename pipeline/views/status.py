@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...records.books import Books
+from ...records.calls import Totals
 from ...records.stored import JsonObject, Stored
 from ..run.run_folder import Run
 from ..run.settings import ModelSettings
@@ -46,6 +47,14 @@ def status(run: Run) -> Status:
         books=books,
         balanced=all(each.balanced for each in books.values()),
     )
+
+
+def spent(run: Run) -> list[Totals]:
+    """What this run's calls came to, by stage, model and operator; other runs may share the ledger."""
+    if not run.ledger_path.exists():
+        return []
+    with run.open_ledger(read_only=True) as ledger:
+        return ledger.totals(run.store.run_id)
 
 
 def books_of(run: Run, stage: AnyStage) -> Books:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 
 import click
 import pytest
@@ -66,6 +67,23 @@ def test_json_is_json_and_goes_to_stdout_alone(entp_command, arguments, tmp_path
         code, out, _ = entp_command(*view, "--run", tmp_path / "run", "--json")
         assert code == 0
         assert json.loads(out)
+
+
+def test_status_says_what_the_calls_of_this_run_took(entp_command, arguments, tmp_path, model_server):
+    at = ["--run", tmp_path / "run"]
+    entp_command("run", *arguments, "--prompt-price", "1000", "--completion-price", "1000")
+    spent = json.loads(entp_command("status", *at, "--json")[1])["spent"]
+    counted = {call["operator"]: call["calls"] for call in spent}
+    asked = Counter(model_server.calls)
+    assert asked.pop("reply_mode") == 1  # a question to the server, not about a row
+    assert counted == asked
+    assert {call["stage"] for call in spent} == {"fuse"}
+    assert {call["model"] for call in spent} == {"fake"}
+    one = next(call for call in spent if call["operator"] == "domain_analysis")
+    tokens = one["prompt_tokens"] + one["completion_tokens"]
+    assert one["dollars"] == pytest.approx(tokens / 1000)
+    (line,) = [line for line in entp_command("status", *at)[1].splitlines() if "domain_analysis" in line]
+    assert line.split()[-1] == f"${tokens / 1000:,.2f}"
 
 
 def test_show_takes_every_kind_of_id(entp_command, arguments, tmp_path):

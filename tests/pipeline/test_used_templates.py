@@ -12,6 +12,7 @@ from entp.nodes.ask import Model
 from entp.pipeline.stages.fused import ended_records
 from entp.prompts import render as rendering
 from entp.prompts.render import current_hashes
+from entp.prompts.strategies import Strategy, all_strategies
 from entp.records.conversation import from_json
 from entp.records.fusions import Recipe
 from entp.records.pairs import Operand, Pair
@@ -75,3 +76,14 @@ def test_a_changed_text_concerns_those_that_used_it(fake_chat, changed_text):
     assert {name for name, _ in found - current_hashes("full").items()} == {"final_answer_check"}
     changed_text("system")
     assert not found & current_hashes("full").items()
+
+
+def test_a_changed_strategy_concerns_those_that_were_shown_it(fake_chat, monkeypatch):
+    found = used(fake_chat())
+    others = [Strategy(name, f"{definition} Really.") for name, definition in all_strategies()]
+    monkeypatch.setattr(rendering, "all_strategies", lambda: others)
+    current_hashes.cache_clear()
+    differ = {name for name, _ in found - current_hashes("full").items()}
+    current_hashes.cache_clear()
+    assert "merged_corpus_generation" in differ
+    assert not differ & {"domain_analysis", "information_completeness", "final_answer_check"}
