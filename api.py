@@ -169,14 +169,7 @@ def plan_fusions(
 
 @contextmanager
 def _opened(
-    folder: Folder,
-    changes: Settings,
-    scope: Scope,
-    host: Host,
-    command: str,
-    resume: Resume,
-    *,
-    create: bool,
+    folder: Folder, changes: Settings, scope: Scope, host: Host, command: str, resume: Resume, *, create: bool
 ) -> Iterator[Run]:
     from .pipeline.ahead.resume import refuse_begun
 

@@ -12,7 +12,8 @@ from ...records.listings import Orphan
 from ...records.pairs import ClusterMember
 from ...records.rows import RejectedRow
 from ...records.stored import JsonObject
-from .. import store as contract
+from .. import tables
+from ..store import RunStore, TableName
 from . import checks
 from .data_set_tables import MemoryDataSets, MemoryExports, MemoryMarks
 from .fusion_tables import MemoryForks, MemoryFusedRows, MemoryFusions
@@ -23,7 +24,7 @@ from .table import Access, MemoryRun, MemoryTable
 _RUNS: dict[str, MemoryRun] = {}
 
 
-def open_memory_store(name: str, *, read_only: bool = False) -> contract.RunStore:
+def open_memory_store(name: str, *, read_only: bool = False) -> RunStore:
     """Open the run of this name, made where there is none."""
     run = _RUNS.setdefault(name, MemoryRun(f"memory:{name}"))
     return MemoryStore(Access(run, read_only=read_only))
@@ -45,30 +46,30 @@ class MemoryStore:
         pairs = MemoryPairs(access, rows)
         tasks = MemoryTasks(access, pairs)
         fused_rows = MemoryFusedRows(access, pairs)
-        self.rows: contract.Rows = rows
-        self.rejected: contract.Table[RejectedRow] = MemoryTable(
+        self.rows: tables.Rows = rows
+        self.rejected: tables.Table[RejectedRow] = MemoryTable(
             access,
             "rejected_rows",
             key=lambda row: f"{row.file}:{row.line}",
             order=lambda r: (r.file, r.line),
         )
-        self.ratings: contract.Ratings = rows.ratings
-        self.audits: contract.Audits = rows.audits
-        self.embedded: contract.Table[Embedded] = MemoryTable(
+        self.ratings: tables.Ratings = rows.ratings
+        self.audits: tables.Audits = rows.audits
+        self.embedded: tables.Table[Embedded] = MemoryTable(
             access, "embedded", key=lambda line: str(line.position), order=lambda line: line.position
         )
-        self.scores: contract.Scores = rows.scores
-        self.clusters: contract.Table[ClusterMember] = MemoryTable(
+        self.scores: tables.Scores = rows.scores
+        self.clusters: tables.Table[ClusterMember] = MemoryTable(
             access, "clusters", key=lambda member: member.row_id, order=_representatives_first
         )
-        self.pairs: contract.Pairs = pairs
-        self.tasks: contract.Tasks = tasks
-        self.fusions: contract.Fusions = MemoryFusions(access, pairs, tasks, fused_rows)
-        self.fused_rows: contract.FusedRows = fused_rows
-        self.forks: contract.Forks = MemoryForks(access)
-        self.data_sets: contract.DataSets = MemoryDataSets(access, rows, fused_rows)
-        self.exports: contract.Exports = MemoryExports(access)
-        self.marks: contract.Marks = MemoryMarks(access)
+        self.pairs: tables.Pairs = pairs
+        self.tasks: tables.Tasks = tasks
+        self.fusions: tables.Fusions = MemoryFusions(access, pairs, tasks, fused_rows)
+        self.fused_rows: tables.FusedRows = fused_rows
+        self.forks: tables.Forks = MemoryForks(access)
+        self.data_sets: tables.DataSets = MemoryDataSets(access, rows, fused_rows)
+        self.exports: tables.Exports = MemoryExports(access)
+        self.marks: tables.Marks = MemoryMarks(access)
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +102,7 @@ class MemoryStore:
         """Store which code asks a model for the run."""
         self._set("code", code)
 
-    def digest(self, tables: Sequence[contract.TableName]) -> str:
+    def digest(self, tables: Sequence[TableName]) -> str:
         """One hash of everything that these tables hold, every column of every record."""
         return checks.digest(self._access, tables)
 
@@ -109,7 +110,7 @@ class MemoryStore:
         """Nothing: what is in memory has been checked when it came."""
         return iter(())
 
-    def orphans(self, tables: Sequence[contract.TableName]) -> Iterator[Orphan]:
+    def orphans(self, tables: Sequence[TableName]) -> Iterator[Orphan]:
         """Entries of these tables that point to what is not there."""
         return checks.orphans(self._access, tables)
 

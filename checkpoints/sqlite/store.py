@@ -15,7 +15,8 @@ from ...records.listings import Orphan
 from ...records.pairs import ClusterMember
 from ...records.rows import RejectedRow
 from ...records.stored import JsonObject
-from .. import store as contract
+from .. import tables
+from ..store import RunStore, TableName
 from . import checks
 from .data_set_tables import DataSetsTable, ExportsTable
 from .fused_tables import ForksTable, FusedRowsTable
@@ -30,7 +31,7 @@ from .run_file import Reader, RunFile
 from .run_schema import RUN
 
 
-def open_sqlite_store(path: Path, *, read_only: bool = False) -> contract.RunStore:
+def open_sqlite_store(path: Path, *, read_only: bool = False) -> RunStore:
     """Open a file, made where there is none; with `read_only` nothing is made, changed or locked."""
     connection = open_read_only(path, RUN) if read_only else open_database(path, RUN)
     try:
@@ -66,21 +67,21 @@ class SqliteStore:
             )
             for table in group
         ]
-        self.rows: contract.Rows = rows
-        self.rejected: contract.Table[RejectedRow] = rejected
-        self.ratings: contract.Ratings = ratings
-        self.audits: contract.Audits = audits
-        self.embedded: contract.Table[Embedded] = vectors
-        self.scores: contract.Scores = scores
-        self.clusters: contract.Table[ClusterMember] = members
-        self.pairs: contract.Pairs = pairs
-        self.tasks: contract.Tasks = tasks
-        self.fusions: contract.Fusions = fusions
-        self.fused_rows: contract.FusedRows = fused_rows
-        self.forks: contract.Forks = forks
-        self.data_sets: contract.DataSets = data_sets
-        self.exports: contract.Exports = ExportsTable(file)
-        self.marks: contract.Marks = marks
+        self.rows: tables.Rows = rows
+        self.rejected: tables.Table[RejectedRow] = rejected
+        self.ratings: tables.Ratings = ratings
+        self.audits: tables.Audits = audits
+        self.embedded: tables.Table[Embedded] = vectors
+        self.scores: tables.Scores = scores
+        self.clusters: tables.Table[ClusterMember] = members
+        self.pairs: tables.Pairs = pairs
+        self.tasks: tables.Tasks = tasks
+        self.fusions: tables.Fusions = fusions
+        self.fused_rows: tables.FusedRows = fused_rows
+        self.forks: tables.Forks = forks
+        self.data_sets: tables.DataSets = data_sets
+        self.exports: tables.Exports = ExportsTable(file)
+        self.marks: tables.Marks = marks
         self.run_id = _run_id(file)
 
     def __enter__(self) -> Self:
@@ -115,7 +116,7 @@ class SqliteStore:
         """Store which code asks a model for the run."""
         self._code.replace(code)
 
-    def digest(self, tables: Sequence[contract.TableName]) -> str:
+    def digest(self, tables: Sequence[TableName]) -> str:
         """One hash of everything that these tables hold, every column of every record."""
         return checks.digest(self._file, tables)
 
@@ -125,7 +126,7 @@ class SqliteStore:
         for reader in self._readers:
             yield from reader.unreadable()
 
-    def orphans(self, tables: Sequence[contract.TableName]) -> Iterator[Orphan]:
+    def orphans(self, tables: Sequence[TableName]) -> Iterator[Orphan]:
         """Entries of these tables that point to what is not there."""
         return checks.orphans(self._file, tables)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import numpy as np
 
-from ...checkpoints.store import Ratings
+from ...checkpoints.tables import Ratings
 from ...nodes.ask import Asked, Model
 from ...nodes.rating import rate_row, rate_row_again
 from ...nodes.replies import Rating, SecondRating
