@@ -10,18 +10,18 @@ The model's word stands, unless it is provably wrong; every such override is kep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from ..nodes.replies import AnswerCheck, CompletenessReport, TermCoverage
-from ..records.conversation import Conversation, last_content, plain_text
+from ..nodes.replies import AnswerCheck, CompletenessReport
+from ..records.conversation import Conversation, last_content
 from ..records.vocabulary import Condition
-from .terms import folded_words, stands_in
+from .terms import Word, is_quoted, same_term, stands_in, words_of
 
 # what small models write when they mean nothing
-_NOTHING = {"", "none", "nothing", "null", "n/a", "no"}
+_NOTHING = {"none", "nothing", "null", "n/a", "no"}
 
 
 class SymbolicLoss(BaseModel):
@@ -44,20 +44,25 @@ def merge_loss(
     report: CompletenessReport, turns: Conversation, left_terms: list[str], right_terms: list[str]
 ) -> SymbolicLoss:
     """The loss of a merged variant in Cycle 1, from its completeness report and the symbolic checks."""
-    words = folded_words(plain_text(turns))
-    included, missing, overrides = _covered(report.left_terms, left_terms, words)
-    right = _covered(report.right_terms, right_terms, words)
-    for part, whole in zip(right, (included, missing, overrides), strict=True):
-        whole.extend(item for item in part if item not in whole)
+    included, missing, overrides = _covered(report, turns, left_terms, right_terms)
     unmet: set[Condition] = {"terms"} if missing else set()
-    if report.question.needs_context and not means_nothing(report.question.context_missing):
+    question, answer = report.question, report.answer
+    named = not means_nothing(question.context_missing)
+    if question.needs_context and named:
         unmet.add("context")
-    if report.answer.needs_regeneration:
+    elif question.needs_context:
+        overrides.append("context: reported to be needed, but nothing is named as missing")
+    elif named:
+        overrides.append(f"context: reported not to be needed, but {question.context_missing!r} as missing")
+    if answer.needs_regeneration:
         unmet.add("answer")
+    elif not answer.direct:
+        unmet.add("answer")
+        overrides.append("answer: reported complete, but not direct")
     elif not last_content(turns, "assistant").strip():
         unmet.add("answer")
         overrides.append("answer: reported complete, but the last assistant part is empty")
-    if not report.question.exists:
+    if not question.exists:
         unmet |= {"question", "context", "answer"}
     elif not last_content(turns, "user").strip():
         unmet |= {"question", "context", "answer"}
@@ -71,43 +76,57 @@ def answer_loss(check: AnswerCheck, turns: Conversation) -> SymbolicLoss:
     """The loss of a final answer in Cycle 2."""
     unmet: set[Condition] = set()
     overrides: list[str] = []
-    if means_nothing(check.direct_answer):
+    answer = words_of(last_content(turns, "assistant"))
+    if means_nothing(check.direct_answer, answer):
         unmet.add("direct_answer")
-    elif not last_content(turns, "assistant").strip():
+    elif not answer:
         unmet.add("direct_answer")
         overrides.append("direct_answer: reported, but the last assistant part is empty")
-    if not means_nothing(check.information_to_remove):
+    elif not is_quoted(check.direct_answer or "", answer):
+        unmet.add("direct_answer")
+        overrides.append("direct_answer: quoted, but it does not stand in the last assistant part")
+    if not means_nothing(check.information_to_remove, answer):
         unmet.add("nothing_to_remove")
     elif check.information_to_remove:
         overrides.append(f"nothing_to_remove: {check.information_to_remove!r} means nothing")
     return SymbolicLoss(unmet=_in_order(unmet), overrides=overrides)
 
 
-def means_nothing(text: str | None) -> bool:
-    """Whether a nullable text of a reply says that there is nothing."""
-    return text is None or text.strip().strip(".").casefold() in _NOTHING
+def means_nothing(text: str | None, among: Sequence[Word] = ()) -> bool:
+    """Whether a nullable text of a reply says that there is nothing: by null, by blanks, or by a word for it.
+
+    Such a word may be a quotation: where it stands `among` the words that are asked about, it is one.
+    """
+    if text is None or not text.strip():
+        return True
+    return text.strip().strip(".").casefold() in _NOTHING and not is_quoted(text, among)
 
 
 def _covered(
-    coverage: TermCoverage, terms: list[str], words: list[str]
+    report: CompletenessReport, turns: Conversation, left_terms: list[str], right_terms: list[str]
 ) -> tuple[list[str], list[str], list[str]]:
-    """Included terms, missing terms and overrides for one source, by the report and by what stands there."""
-    said_included = {term.casefold() for term in coverage.included}
-    said_missing = {term.casefold() for term in coverage.missing}
+    """Included terms, missing terms and overrides, by the report and by what stands there.
+
+    What counts of a term is what the report says of it for the sources that have it.
+    """
+    words = words_of(*(turn.content for turn in turns))
+    sources = ((left_terms, report.left_terms), (right_terms, report.right_terms))
     included: list[str] = []
     missing: list[str] = []
     overrides: list[str] = []
-    for term in dict.fromkeys(terms):
-        name = term.casefold()
+    for term in dict.fromkeys([*left_terms, *right_terms]):
+        reports = [coverage for terms, coverage in sources if term in terms]
+        said_included = any(same_term(term, said) for part in reports for said in part.included)
+        said_missing = any(same_term(term, said) for part in reports for said in part.missing)
         if stands_in(term, words):
             included.append(term)
-            if name in said_missing:
+            if said_missing:
                 overrides.append(f"terms: {term!r} was reported missing but stands in the variant")
-        elif name in said_included and name not in said_missing:
+        elif said_included and not said_missing:
             included.append(term)
         else:
             missing.append(term)
-            if name not in said_missing:
+            if not said_missing:
                 overrides.append(f"terms: {term!r} was not reported and does not stand in the variant")
     return included, missing, overrides
 

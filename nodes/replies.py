@@ -148,7 +148,7 @@ class AnswerCheck(Reply):
     """What of the last answer is direct and what does not belong in it; None for nothing (Fig. 11, 26)."""
 
     direct_answer: Text | None
-    information_to_remove: Sentence | None
+    information_to_remove: Text | None
 
 
 class Answer(Rewrite):

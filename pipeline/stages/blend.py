@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from pydantic import Field, field_validator
 
 from ...records.books import Books
-from ...records.datasets import Candidate, Member
+from ...records.datasets import Member
 from ...records.errors import UsageError
 from ...records.hashing import tagged_hash
 from ...records.lines import Line, Table
@@ -164,29 +164,23 @@ def _of_pool(run: Run, source: Source) -> dict[str, MemberKind]:
 def _fused(run: Run, source: Source) -> tuple[dict[str, MemberKind], Counter[str]]:
     """The fused rows that may take part, and why others do not.
 
-    One that a later fusion of its cluster took up is contained in that fusion's rows.
+    One that a later fusion of its cluster took up is contained in that fusion's rows, and is left out where
+    one of these is good enough.
     """
-    settings = run.settings.of(BlendSettings)
+    max_loss = run.settings.of(BlendSettings).max_loss
+    candidates = [row for row in run.store.fused_rows.candidates() if row.kind in FUSED[source]]
+    good = {row.id for row in candidates if max_loss is None or row.loss <= max_loss}
+    fusions = {row_id.rpartition("-")[0] for row_id in good}
     there: dict[str, MemberKind] = {}
     why: Counter[str] = Counter()
-    for row in run.store.fused_rows.candidates():
-        if row.kind not in FUSED[source]:
-            continue
-        reason = _reason(row, settings.max_loss)
-        if reason:
-            why[reason] += 1
+    for row in candidates:
+        if row.carried_by in fusions:
+            why["carried into a later fusion"] += 1
+        elif row.id not in good:
+            why["loss above --max-loss"] += 1
         else:
             there[row.id] = row.kind
     return there, why
-
-
-def _reason(row: Candidate, max_loss: int | None) -> str | None:
-    """Why a fused row is left out; None where it takes part."""
-    if row.carried_by:
-        return "carried into a later fusion"
-    if max_loss is not None and row.loss > max_loss:
-        return "loss above --max-loss"
-    return None
 
 
 def _drawn(there: dict[str, MemberKind], part: SetPart, seed: int) -> dict[str, MemberKind]:

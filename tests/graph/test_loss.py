@@ -14,7 +14,7 @@ TURNS = (
 )
 
 
-def report(*, left=((), ()), right=((), ()), exists=True, missing=None, again=False):
+def report(*, left=((), ()), right=((), ()), exists=True, missing=None, again=False, **changes):
     return CompletenessReport.model_validate(
         {
             "left_terms": {"included": list(left[0]), "missing": list(left[1])},
@@ -22,11 +22,15 @@ def report(*, left=((), ()), right=((), ()), exists=True, missing=None, again=Fa
             "question": {
                 "exists": exists,
                 "type": "open",
-                "needs_context": missing is not None,
+                "needs_context": changes.get("needs_context", missing is not None),
                 "context_contain": None,
                 "context_missing": missing,
             },
-            "answer": {"direct": True, "needs_regeneration": again, "explanation": "it wanders"},
+            "answer": {
+                "direct": changes.get("direct", True),
+                "needs_regeneration": again,
+                "explanation": "it wanders",
+            },
         }
     )
 
@@ -93,6 +97,7 @@ def check(direct, remove):
         ("sugar", "the second sentence", ["nothing_to_remove"]),
         (None, "all of it", ["direct_answer", "nothing_to_remove"]),
         ("sugar", "None.", []),
+        ("sugar made by photo-synthesis", None, []),
     ],
 )
 def test_the_loss_of_an_answer(direct, remove, unmet):
@@ -110,3 +115,50 @@ def test_an_empty_answer_is_never_direct():
 def test_words_for_nothing(text):
     assert means_nothing(text)
     assert not means_nothing("none of the plants")
+
+
+@pytest.mark.parametrize("answer", ["No.", "None", "0", "Nothing", "No, it is not."])
+def test_a_word_that_stands_in_the_answer_is_one(answer):
+    turns = (Turn(role="user", content="Answer yes or no."), Turn(role="assistant", content=answer))
+    quoted = answer.split(",")[0]
+    loss = answer_loss(check(quoted, None), turns)
+    assert (loss.unmet, loss.overrides) == ([], [])
+
+
+def test_a_quotation_that_is_not_in_the_answer_is_no_direct_answer():
+    loss = answer_loss(check("Rayleigh scattering of short waves.", None), TURNS)
+    assert loss.unmet == ["direct_answer"]
+    assert "does not stand" in loss.overrides[0]
+
+
+def test_an_answer_that_is_not_direct_is_unmet_whatever_else_is_said():
+    loss = merge_loss(report(direct=False), TURNS, [], [])
+    assert loss.unmet == ["answer"]
+    assert loss.overrides == ["answer: reported complete, but not direct"]
+    assert merge_loss(report(direct=False, again=True), TURNS, [], []).overrides == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"needs_context": False, "missing": "which plants"}, "'which plants' as missing"),
+        ({"needs_context": True}, "nothing is named"),
+    ],
+)
+def test_a_report_on_context_that_contradicts_itself_is_kept(changes, words):
+    loss = merge_loss(report(**changes), TURNS, [], [])
+    assert loss.unmet == []
+    assert words in loss.overrides[0]
+
+
+def test_a_term_reported_under_another_spelling_is_found():
+    loss = merge_loss(report(left=(["head-tail event"], [])), TURNS, ["Head\u2013Tail events"], [])
+    assert (loss.unmet, loss.overrides) == ([], [])
+
+
+@pytest.mark.parametrize(("says_right", "listed"), [("included", "included"), ("missing", "missing")])
+def test_a_term_of_both_sources_is_in_one_list(says_right, listed):
+    right = (["mitosis"], []) if says_right == "included" else ([], ["mitosis"])
+    loss = merge_loss(report(left=(["mitosis"], []), right=right), TURNS, ["mitosis"], ["mitosis"])
+    assert {"included": loss.included_terms, "missing": loss.missing_terms}[listed] == ["mitosis"]
+    assert len(loss.included_terms) + len(loss.missing_terms) == 1

@@ -111,6 +111,21 @@ def test_a_loss_that_changes_makes_the_blend_stale(finished_run):
         assert state_of(run, stage_named("blend")) == "stale"
 
 
+def test_a_bound_on_the_loss_keeps_the_best_row_of_a_cluster(finished_run):
+    with look_at_run(finished_run) as run:
+        row = next(row for row in run.store.fused_rows.candidates() if row.carried_by)
+    carried, later = row.id, row.carried_by
+    change(finished_run, "UPDATE fused_rows SET loss = 0 WHERE id = ?", carried)
+    change(finished_run, "UPDATE fused_rows SET loss = 3 WHERE fusion_id = ?", later)
+    assert carried not in {m.id for m in members(finished_run, "entp")}
+    assert carried in {m.id for m in members(finished_run, "entp", max_loss=1)}
+    # one row of the later fusion that is good enough stands for it
+    change(finished_run, "UPDATE fused_rows SET loss = 1 WHERE id = ?", f"{later}-1")
+    found = {m.id for m in members(finished_run, "entp", max_loss=1)}
+    assert carried not in found
+    assert f"{later}-1" in found
+
+
 def test_every_line_of_an_export_has_the_same_keys(finished_run):
     lines = lines_of(finished_run / "hq+entp.jsonl")
     assert {line["kind"] for line in lines} > {"HQ"}
