@@ -92,6 +92,30 @@ def answer_loss(check: AnswerCheck, turns: Conversation) -> SymbolicLoss:
     return SymbolicLoss(unmet=_in_order(unmet), overrides=overrides)
 
 
+def final_loss(
+    merged: SymbolicLoss, before: Conversation, answered: SymbolicLoss, after: Conversation
+) -> SymbolicLoss:
+    """The loss of a variant's final text: what both cycles left unmet, checked once more without a call.
+
+    `before` is the text that Cycle 1 ended with and `merged` its loss, `after` and `answered` are those of
+    Cycle 2, which writes only the last answer anew. A term that went with the old answer is missing now, one
+    that came with the new answer is not. A new answer has been judged by Cycle 2 alone; an answer that is not
+    direct counts once.
+    """
+    had, has = (words_of(*(turn.content for turn in turns)) for turns in (before, after))
+    included: list[str] = []
+    missing: list[str] = []
+    for term in (*merged.included_terms, *merged.missing_terms):
+        by_meaning = term in merged.included_terms and not stands_in(term, had)
+        (included if by_meaning or stands_in(term, has) else missing).append(term)
+    unmet = {*merged.unmet, *answered.unmet} - {"terms"}
+    if missing:
+        unmet.add("terms")
+    if "question" not in unmet and ("direct_answer" in unmet or before != after):
+        unmet.discard("answer")
+    return SymbolicLoss(unmet=_in_order(unmet), included_terms=included, missing_terms=missing)
+
+
 def means_nothing(text: str | None, among: Sequence[Word] = ()) -> bool:
     """Whether a nullable text of a reply says that there is nothing: by null, by blanks, or by a word for it.
 

@@ -33,8 +33,9 @@ def next_route(cycle: Cycle, unmet: Collection[Condition], attempts: int, budget
     return next(writer.route for writer in writers_of(cycle) if set(unmet).issuperset(writer.unmet))
 
 
-def least(losses: Sequence[int], *tie_break: str | int) -> int:
+def least(losses: Sequence[int] | Sequence[tuple[int, int]], *tie_break: str | int) -> int:
     """The position of the least loss; ties are drawn by a generator keyed with `tie_break`."""
-    candidates = [i for i, loss in enumerate(losses) if loss == min(losses)]
+    fewest = min(losses)
+    candidates = [i for i, loss in enumerate(losses) if loss == fewest]
     drawn = random.Random(tagged_hash("tie", list(tie_break)))
     return drawn.choice(candidates)

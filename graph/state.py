@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from ..nodes.templates import CYCLES, templates_of
-from ..records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Cycle
+from ..records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Cycle, Tie
 
 TurnJson: TypeAlias = dict[str, str]
 StrategyJson: TypeAlias = dict[str, str]
@@ -28,6 +28,9 @@ class FusionSettings:
     """What a run decides about every fusion; LangGraph Studio shows it as a form."""
 
     seed: int = field(default=0, metadata={"description": "breaks ties between attempts of equal loss"})
+    tie: Tie = field(
+        default="terms", metadata={"description": "attempts of equal loss: fewest missing terms, or a draw"}
+    )
     budget: int = field(default=BUDGET, metadata={"description": "most attempts a cycle, the first included"})
     temperature: float = field(
         default=TEMPERATURE, metadata={"description": "for every operator but the next"}

@@ -16,7 +16,7 @@ from ..nodes.templates import CYCLES, Writer
 from ..records.calls import CallTrace
 from ..records.conversation import from_json, to_json
 from ..records.vocabulary import Cycle
-from .loss import SymbolicLoss, answer_loss, merge_loss
+from .loss import SymbolicLoss, answer_loss, final_loss, merge_loss
 from .optimizer import least, next_route
 from .state import Attempt, FusionSettings, Json, VariantState
 
@@ -76,7 +76,7 @@ class VariantSteps:
         """The step that goes on with the attempt of least loss, the budget of a cycle being spent."""
 
         async def step(state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
-            best = best_attempt(state, cycle, runtime.context.seed)
+            best = best_attempt(state, cycle, runtime.context)
             return {"turns": best["turns"], "template": best["template"]}
 
         return step
@@ -91,9 +91,14 @@ class VariantSteps:
         return _attempted(state, 2, asked.reply.model_dump(), answer_loss(asked.reply, turns), asked.calls)
 
     async def finish(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
-        """Hand the variant over, with the loss that is left and every attempt made."""
-        seed = runtime.context.seed
-        left_over = sum(len(best_attempt(state, cycle, seed)["loss"]["unmet"]) for cycle in CYCLES)
+        """Hand the variant over, with the loss of its text and every attempt made."""
+        merged, answered = (best_attempt(state, cycle, runtime.context) for cycle in CYCLES)
+        loss = final_loss(
+            SymbolicLoss.model_validate(merged["loss"]),
+            from_json(merged["turns"]),
+            SymbolicLoss.model_validate(answered["loss"]),
+            from_json(state["turns"]),
+        )
         return {
             "variants": {
                 str(state["brief"]["variant"]): {
@@ -101,7 +106,7 @@ class VariantSteps:
                     "strategy": state["brief"]["strategy"]["name"],
                     "status": "fused",
                     "turns": state["turns"],
-                    "loss": left_over,
+                    "loss": loss.size,
                     "attempts": state["attempts"],
                     "reason": "",
                     "raw": "",
@@ -125,16 +130,22 @@ def attempts_of(state: VariantState, cycle: int) -> list[Attempt]:
     return [attempt for attempt in state.get("attempts", []) if attempt["cycle"] == cycle]
 
 
-def best_attempt(state: VariantState, cycle: int, seed: int) -> Attempt:
+def best_attempt(state: VariantState, cycle: int, settings: FusionSettings) -> Attempt:
     """The attempt of one cycle that goes on."""
     brief = state["brief"]
-    return best_of(attempts_of(state, cycle), seed, brief["fusion_id"], brief["variant"], cycle)
+    return best_of(attempts_of(state, cycle), settings, brief["fusion_id"], brief["variant"], cycle)
 
 
-def best_of(made: list[Attempt], seed: int, fusion_id: str, variant: int, cycle: int) -> Attempt:
-    """The attempt of least loss; ties are drawn by (seed, fusion, variant, cycle)."""
-    losses = [len(attempt["loss"]["unmet"]) for attempt in made]
-    return made[least(losses, seed, fusion_id, variant, cycle)]
+def best_of(
+    made: list[Attempt], settings: FusionSettings, fusion_id: str, variant: int, cycle: int
+) -> Attempt:
+    """The attempt of least loss, of those the one that misses the fewest terms unless the tie is the paper's.
+
+    What is then equal is drawn by (seed, fusion, variant, cycle).
+    """
+    by_terms = settings.tie == "terms"
+    losses = [(len(a["loss"]["unmet"]), by_terms * len(a["loss"]["missing_terms"])) for a in made]
+    return made[least(losses, settings.seed, fusion_id, variant, cycle)]
 
 
 def _attempted(

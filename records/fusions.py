@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -46,7 +46,10 @@ class Fusion(Stored):
 
 
 class FusedRow(Stored):
-    """One variant of a fusion as it ended, with every attempt; `loss` is None where it failed."""
+    """One variant of a fusion as it ended, with every attempt.
+
+    `loss` is that of its text; None where it failed.
+    """
 
     id: str
     fusion_id: str
@@ -62,6 +65,18 @@ class FusedRow(Stored):
     model: str
     prompt_tokens: int
     completion_tokens: int
+
+    @property
+    def summed_loss(self) -> int | None:
+        """The paper's loss: the least of each cycle, added up (Algorithm 2); None where it failed."""
+        if self.status == "failed":
+            return None
+        attempts: list[Any] = [*self.attempts]
+        least: dict[int, int] = {}
+        for attempt in attempts:
+            cycle, loss = attempt["cycle"], len(attempt["loss"]["unmet"])
+            least[cycle] = min(least.get(cycle, loss), loss)
+        return sum(least.values())
 
 
 class Fork(FusedRow):

@@ -15,6 +15,8 @@ CorrectionMethod: TypeAlias = Literal["auto", "neighbours", "crossfit", "audited
 PairKind: TypeAlias = Literal["intra", "inter"]
 """Within a cluster or between two (Section 3.2)."""
 Fold: TypeAlias = Literal["left", "tree"]
+Tie: TypeAlias = Literal["terms", "paper"]
+"""Of attempts of equal loss: the one that misses the fewest terms, then the draw; or the draw at once."""
 """How a cluster is merged into one corpus."""
 
 Relationship: TypeAlias = Literal["same-domain", "related-domain", "unrelated-domain"]

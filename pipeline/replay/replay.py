@@ -170,7 +170,8 @@ def model_of(recipe: Recipe, chat: OfflineChat) -> Model:
 
 def settings_of_recipe(recipe: Recipe) -> FusionSettings:
     """The settings that a fusion was made with."""
-    settings: Mapping[str, Any] = recipe.settings
+    # a fusion of an earlier build drew between attempts of equal loss at once
+    settings: Mapping[str, Any] = {"tie": "paper", **recipe.settings}
     return FusionSettings(**settings)
 
 

@@ -11,7 +11,7 @@ from ...graph.state import FusionSettings
 from ...records.books import Books
 from ...records.lines import Line, Table
 from ...records.pairs import Pair
-from ...records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS
+from ...records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Tie
 from ..run.run_folder import Run
 from ..run.settings import ModelSettings, Seeded
 from ..run.stage import Findings, Result, Stage
@@ -23,6 +23,9 @@ class FuseSettings(ModelSettings, Seeded):
     """How every fusion is made."""
 
     budget: int = Field(default=BUDGET, ge=1, le=10, description="most attempts a cycle, the first included")
+    tie: Tie = Field(
+        default="terms", description="of attempts of equal loss: fewest missing terms, or the paper's draw"
+    )
     temperature: float = Field(
         default=TEMPERATURE, ge=0, le=2, description="for every operator but domain analysis"
     )

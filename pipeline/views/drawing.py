@@ -6,13 +6,13 @@ import importlib
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias, cast
 
-from ...graph.state import Attempt
+from ...graph.state import Attempt, FusionSettings
 from ...graph.variant_steps import best_of
 from ...nodes.templates import CYCLES, check_of
 from ...records.errors import UsageError
 from ...records.fusions import FusedRow
 from ..run.run_folder import Run
-from ..stages.fuse import FuseSettings
+from ..stages.fuse import fusion_settings
 
 Which: TypeAlias = Literal["fusion", "variant"]
 
@@ -66,9 +66,9 @@ def fusion_drawing(run: Run, fusion_id: str) -> str:
         f"domain_analysis -- {fusion.domains.get('relationship', '')} --> strategy_selection",
         "strategy_selection --> merged_corpus_generation",
     ]
-    seed = run.settings.of(FuseSettings).seed
+    settings = fusion_settings(run)
     for row in run.store.fused_rows.of(fusion_id):
-        lines += _variant_path(row, seed, carried=row.id == fusion.carried)
+        lines += _variant_path(row, settings, carried=row.id == fusion.carried)
     return "\n".join(lines) + "\n"
 
 
@@ -100,7 +100,7 @@ def _needed(module: str) -> Any:
         raise UsageError(message, "install it with pip install 'entp[draw]', or print Mermaid") from error
 
 
-def _variant_path(row: FusedRow, seed: int, *, carried: bool) -> Iterator[str]:
+def _variant_path(row: FusedRow, settings: FusionSettings, *, carried: bool) -> Iterator[str]:
     """The steps of one variant, from its strategy to the row that it became."""
     name, attempts = f"v{row.variant}", cast(list[Attempt], row.attempts)
     yield f'subgraph {name} ["{_text(row.strategy)}"]'
@@ -120,7 +120,7 @@ def _variant_path(row: FusedRow, seed: int, *, carried: bool) -> Iterator[str]:
             last, edge = check, _loss(attempt)
         if made and made[-1]["loss"]["unmet"] and row.status == "fused":
             kept = f"{name}_{cycle}_kept"
-            best = best_of(made, seed, row.fusion_id, row.variant, cycle)
+            best = best_of(made, settings, row.fusion_id, row.variant, cycle)
             yield _node(kept, f"exhausted: attempt {best['attempt']} kept")
             yield f"{last} -. {edge} .-> {kept}"
             last, edge = kept, "least loss"

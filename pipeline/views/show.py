@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from pydantic import Field
+
 from ...records.conversation import Conversation
 from ...records.errors import UsageError
 from ...records.fusions import Fork, FusedRow, Fusion
@@ -72,6 +74,7 @@ class FusedRowStory(Stored):
 
     kind: Literal["fused_row"] = "fused_row"
     fused_row: FusedRow
+    summed_loss: int | None = Field(description="the paper's loss, the least of each cycle added up")
     made_from: list[Source]
     used_by: list[Pair]
     data_sets: list[str]
@@ -143,6 +146,7 @@ def _fused_row(run: Run, fused: FusedRow) -> FusedRowStory:
     carried = fusion is not None and fusion.carried == fused.id
     return FusedRowStory(
         fused_row=fused,
+        summed_loss=fused.summed_loss,
         made_from=[_source(run, row_id) for row_id in store.fused_rows.sources_of(fused.id)],
         used_by=store.pairs.using(Operand(kind="fusion", id=fused.fusion_id)) if carried else [],
         data_sets=store.data_sets.holding(fused.id),

@@ -15,9 +15,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionInput, FusionSettings, calls_of_a_fusion
 from entp.graph.variant import variant_graph
+from entp.graph.variant_steps import best_of
 from entp.nodes.ask import MAX_REASKS, Model
+from entp.pipeline.stages.fused import fused_row
 from entp.records.conversation import from_json, to_json
 from entp.records.errors import AccessRefused, ModelError
+from entp.records.fusions import FusedRow
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -154,7 +157,9 @@ def test_the_winner_has_the_least_loss_and_cycle_two_leaves_the_user_part(fake_c
         answers = [a for a in outcome["attempts"] if a["cycle"] == 2]
         least_merge = min(len(a["loss"]["unmet"]) for a in merges)
         least_answer = min(len(a["loss"]["unmet"]) for a in answers)
-        assert outcome["loss"] == least_merge + least_answer
+        row = FusedRow.model_validate(fused_row("a fusion", outcome, "fake"))
+        assert row.summed_loss == least_merge + least_answer
+        assert least_answer <= row.loss <= row.summed_loss
         judged = answers[0]["turns"]
         assert judged in [a["turns"] for a in merges if len(a["loss"]["unmet"]) == least_merge]
         assert outcome["turns"] in [a["turns"] for a in answers]
@@ -289,3 +294,17 @@ def test_the_drawing_is_a_golden_file(name, fake_chat, request):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(drawn, "utf-8")
     assert drawn == golden.read_text("utf-8")
+
+
+def test_of_equal_losses_the_fewest_missing_terms_win_unless_the_tie_is_the_papers():
+    made = [
+        {"attempt": number, "loss": {"unmet": ["terms"], "missing_terms": ["a term"] * missing}}
+        for number, missing in enumerate((9, 1, 9), start=1)
+    ]
+
+    def kept(tie):
+        settings = (FusionSettings(seed=seed, tie=tie) for seed in range(30))
+        return {best_of(made, each, "fusion", 0, 1)["attempt"] for each in settings}
+
+    assert kept("terms") == {2}
+    assert kept("paper") == {1, 2, 3}

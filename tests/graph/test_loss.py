@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from entp.graph.loss import answer_loss, means_nothing, merge_loss
+from entp.graph.loss import SymbolicLoss, answer_loss, final_loss, means_nothing, merge_loss
+from entp.graph.terms import stands_in, words_of
 from entp.nodes.replies import AnswerCheck, CompletenessReport
 from entp.records.conversation import Turn
 
@@ -162,3 +165,69 @@ def test_a_term_of_both_sources_is_in_one_list(says_right, listed):
     loss = merge_loss(report(left=(["mitosis"], []), right=right), TURNS, ["mitosis"], ["mitosis"])
     assert {"included": loss.included_terms, "missing": loss.missing_terms}[listed] == ["mitosis"]
     assert len(loss.included_terms) + len(loss.missing_terms) == 1
+
+
+def answered(text):
+    return (TURNS[0], Turn(role="assistant", content=text))
+
+
+def lost(*unmet, included=(), missing=()):
+    return SymbolicLoss(unmet=list(unmet), included_terms=list(included), missing_terms=list(missing))
+
+
+def test_an_answer_that_cycle_two_has_mended_is_no_fault():
+    found = final_loss(lost("answer"), TURNS, lost(), answered("As sugar."))
+    assert found.unmet == []
+
+
+def test_an_answer_that_was_never_written_anew_keeps_its_fault():
+    assert final_loss(lost("answer"), TURNS, lost(), TURNS).unmet == ["answer"]
+
+
+def test_an_answer_that_is_not_direct_in_either_cycle_counts_once():
+    assert final_loss(lost("answer"), TURNS, lost("direct_answer"), TURNS).unmet == ["direct_answer"]
+
+
+def test_without_a_question_three_conditions_stay_unmet():
+    merged = lost("question", "context", "answer")
+    assert final_loss(merged, TURNS, lost(), answered("As sugar.")).size == 3
+
+
+def test_a_term_that_went_with_the_old_answer_is_missing():
+    merged = lost(included=["photo-synthesis", "plant cell"])
+    found = final_loss(merged, TURNS, lost(), answered("As sugar."))
+    assert (found.unmet, found.missing_terms) == (["terms"], ["photo-synthesis"])
+
+
+def test_a_term_that_came_with_the_new_answer_is_not():
+    found = final_loss(lost("terms", missing=["starch"]), TURNS, lost(), answered("As starch."))
+    assert (found.unmet, found.included_terms) == ([], ["starch"])
+
+
+def test_a_term_in_other_words_stays_included():
+    assert final_loss(lost(included=["solar power"]), TURNS, lost(), answered("As sugar.")).unmet == []
+
+
+WORDS = st.sampled_from(["sugar", "light", "cells", "WHO", "who", "solar power", "", "Sugar. Light"])
+TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(", ".join)
+CONDITIONS = ("terms", "question", "context", "answer")
+
+
+@given(before=TEXTS, after=TEXTS, terms=st.sets(WORDS), data=st.data())
+def test_the_final_loss_is_what_the_checks_say_of_the_final_text(before, after, terms, data):
+    included = data.draw(st.sets(st.sampled_from(sorted(terms)))) if terms else set()
+    merged = lost(
+        *sorted(data.draw(st.sets(st.sampled_from(CONDITIONS[1:])))),
+        included=sorted(included),
+        missing=sorted(terms - included),
+    )
+    second = lost(*sorted(data.draw(st.sets(st.sampled_from(["direct_answer", "nothing_to_remove"])))))
+    found = final_loss(merged, answered(before), second, answered(after))
+    assert {*found.included_terms, *found.missing_terms} == terms
+    words = words_of(TURNS[0].content, after)
+    assert not any(stands_in(term, words) for term in found.missing_terms)
+    assert ("terms" in found.unmet) == bool(found.missing_terms)
+    assert {"direct_answer", "nothing_to_remove"} & {*found.unmet} == {*second.unmet}
+    assert {"question", "context"} & {*found.unmet} == {"question", "context"} & {*merged.unmet}
+    if before == after and not second.unmet:
+        assert {*found.unmet} - {"terms"} == {*merged.unmet}

@@ -74,6 +74,7 @@ def test_the_conditions_are_those_of_both_cycles():
 
 def test_the_least_loss_wins_whatever_the_key():
     assert {least([2, 1, 3], seed, "fusion", 0, 1) for seed in range(20)} == {1}
+    assert {least([(1, 9), (1, 1), (1, 9)], seed, "fusion", 0, 1) for seed in range(20)} == {1}
 
 
 def test_ties_are_drawn_by_the_key_and_by_nothing_else():
