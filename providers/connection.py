@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -80,6 +81,18 @@ def _certificates() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
+def _only_our_headers(key: str) -> Callable[[Any], Awaitable[None]]:
+    """Drops what the client adds from OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and the like."""
+
+    async def send(request: Any) -> None:
+        for name in list(request.headers):
+            if name not in _HEADERS and not name.startswith(_CLIENT_HEADERS):
+                del request.headers[name]
+        request.headers["authorization"] = f"Bearer {key}"
+
+    return send
+
+
 def connect(server: Server, *, timeout_s: float) -> Connection:
     """Make the client of a server; nothing is sent yet."""
     import openai
@@ -87,19 +100,11 @@ def connect(server: Server, *, timeout_s: float) -> Connection:
     from pydantic import SecretStr
 
     key = server.key or _NO_KEY
-
-    async def send_only_these_headers(request: Any) -> None:
-        """Drop what the client adds from OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and the like."""
-        for name in list(request.headers):
-            if name not in _HEADERS and not name.startswith(_CLIENT_HEADERS):
-                del request.headers[name]
-        request.headers["authorization"] = f"Bearer {key}"
-
     http = openai.DefaultAsyncHttpxClient(
         trust_env=False,  # no proxy or certificate from the environment
         verify=_certificates(),
         follow_redirects=False,  # the key goes to this server only
-        event_hooks={"request": [send_only_these_headers], "response": [_note]},
+        event_hooks={"request": [_only_our_headers(key)], "response": [_note]},
     )
     model = ChatOpenAI(
         model=server.model,

@@ -131,9 +131,8 @@ async def fork(
         outcome = failed_outcome(brief, error)
     record = fused_row(brief["fusion_id"], outcome, model.chat.identity["model"])
     place: JsonObject = {"cycle": point.cycle, "attempt": point.attempt, "changes": _told(changes)}
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    forked = Fork.model_validate({**record, **place, "id": fork_id, "created": created})
-    return ForkedRun(forked, after)
+    own: JsonObject = {"id": fork_id, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    return ForkedRun(Fork.model_validate({**record, **place, **own}), after)
 
 
 def _next_node(step: Step, point: Point, changes: Changes) -> str:
