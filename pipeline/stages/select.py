@@ -23,6 +23,13 @@ class SelectSettings(Seeded):
     )
     clusterer: Literal["one_hop", "hdbscan"] = Field(default="one_hop", description="how rows are clustered")
     similarity: float = Field(default=0.9, gt=0, le=1, description="least cosine to a cluster's centre")
+    alpha: float = Field(
+        default=0.2, ge=0, le=1, description="weight on relevance in choosing a sub-cluster's next row (MMR)"
+    )
+    representatives: int = Field(default=2, ge=1, description="rows that stand for a sub-cluster")
+    singletons: Literal["pair", "skip"] = Field(
+        default="pair", description="whether clusters of one row take part in inter pairs"
+    )
     kinds: tuple[PairKind, ...] = Field(default=("intra", "inter"), description="kinds of pairs to plan")
     fold: Fold = Field(default="left", description="how a cluster is merged into one")
 
@@ -34,6 +41,7 @@ class SelectFindings(Findings):
     clusters_of_two_or_more: int
     largest_cluster: int
     representatives: int
+    singletons_skipped: int = 0
     intra_pairs: int
     inter_pairs: int
     left_over: list[str] = Field(description="representatives without an inter partner")
@@ -63,6 +71,8 @@ def _lines(found: SelectFindings) -> Iterator[Line]:
         f"{found.clusters} clusters, {found.clusters_of_two_or_more} of two rows or more "
         f"(largest {found.largest_cluster}), {found.representatives} representatives"
     )
+    if found.singletons_skipped:
+        yield f"{found.singletons_skipped} clusters of one row were left out of the pairs"
     yield f"{found.intra_pairs} intra pairs, {found.inter_pairs} inter pairs"
     if found.left_over:
         yield f"{len(found.left_over)} representatives without an inter partner"

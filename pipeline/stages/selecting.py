@@ -41,8 +41,12 @@ async def select(run: Run) -> Result[SelectFindings]:
     ids = [row.row_id for row in taken]
     vectors = embeddings(run)[[row.position for row in taken]]
     clusters, representatives = _cluster(run, ids, vectors)
+    skipped = [settings.singletons == "skip" and len(cluster) == 1 for cluster in representatives]
     plan = make_pairs(
-        [[ids[at] for at in cluster] for cluster in representatives],
+        [
+            [] if skip else [ids[at] for at in cluster]
+            for skip, cluster in zip(skipped, representatives, strict=True)
+        ],
         seed=settings.seed,
         fold=settings.fold,
         kinds=settings.kinds,
@@ -52,6 +56,7 @@ async def select(run: Run) -> Result[SelectFindings]:
         run.store.pairs.replace(_pair(pair, position) for position, pair in enumerate(plan.pairs))
     set_aside = {f"set aside: {name}": rows for name, rows in aside.items()}
     findings = _findings(clusters, representatives, plan, set_aside, *_similarities(run, vectors))
+    findings = findings.model_copy(update={"singletons_skipped": sum(skipped)})
     return Result(Books(inputs=len(low), outputs=len(taken), rejected=set_aside), findings)
 
 
@@ -63,7 +68,14 @@ def _cluster(run: Run, ids: list[str], vectors: FloatArray) -> tuple[Clusters, l
             clusters = hdbscan_clusters(vectors, order=order)
         else:
             clusters = one_hop_clusters(vectors, settings.similarity, order=order)
-        chosen = choose_representatives(vectors, clusters, order=order, seed=settings.seed)
+        chosen = choose_representatives(
+            vectors,
+            clusters,
+            order=order,
+            seed=settings.seed,
+            alpha=settings.alpha,
+            number=settings.representatives,
+        )
     return clusters, chosen
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..arrays import FloatArray, IntArray, check_order
@@ -9,46 +11,53 @@ from ..threads import one_thread
 from .clusters import Clusters, most_central
 from .subclusters import split_members
 
-# a smaller sub-cluster, or rest of a cluster, is taken whole
+# a smaller rest of a cluster is taken whole
 _SMALLEST_SPLIT = 3
 
 
 def choose_representatives(
-    embeddings: FloatArray, clusters: Clusters, *, order: IntArray, seed: int, alpha: float = 0.2
+    embeddings: FloatArray,
+    clusters: Clusters,
+    *,
+    order: IntArray,
+    seed: int,
+    alpha: float = 0.2,
+    number: int = 2,
 ) -> list[IntArray]:
     """Representatives of each cluster as row positions, most central first; one array per cluster.
 
-    The centre is one and leaves the cluster; the rest is split into sub-clusters, each of which gives the
-    row of highest cosine to its mean and one more by maximal marginal relevance with weight `alpha` (0..1)
-    on relevance. Sub-clusters of fewer than three rows, and clusters with fewer than three rows left, give
-    all. "Most central" is by cosine to the mean of the whole cluster. `embeddings` (N, d) are unit rows;
-    `order` (N,) breaks ties and orders what k-means sees, so that with `seeded_order` nothing depends on
-    the order of the pool.
+    The centre is one and leaves the cluster; the rest is split into sub-clusters, each of which gives
+    `number` rows (1 or more): that of highest cosine to its mean, then by maximal marginal relevance with
+    weight `alpha` (0..1) on relevance. Sub-clusters of no more rows, and clusters with fewer than three rows
+    left, give all. "Most central" is by cosine to the mean of the whole cluster. `embeddings` (N, d) are
+    unit rows; `order` (N,) breaks ties and orders what k-means sees, so that with `seeded_order` nothing
+    depends on the order of the pool.
     """
     check_order(order, len(embeddings))
     rank = np.argsort(order)
     with one_thread("sklearn.cluster"):
         return [
-            _of_cluster(embeddings, members[np.argsort(rank[members])], centre, seed=seed, alpha=alpha)
+            _of_cluster(embeddings, members[np.argsort(rank[members])], centre, seed, alpha, number)
             for members, centre in zip(clusters.members(), clusters.centres, strict=True)
         ]
 
 
-def second_by_relevance(rows: FloatArray, first: int, alpha: float) -> int:
-    """The next row after `first` by maximal marginal relevance to the mean of `rows` (n, d), unit vectors.
+def next_by_relevance(rows: FloatArray, chosen: Sequence[int], alpha: float) -> int:
+    """The next row after `chosen` by maximal marginal relevance to the mean of `rows` (n, d), unit vectors.
 
-    It maximises alpha * cos(row, mean) - (1 - alpha) * cos(row, rows[first]); the first of equals.
+    It maximises alpha * cos(row, mean) - (1 - alpha) * (highest cosine to a chosen row); the first of equals.
     """
     mean = rows.mean(axis=0)
     length = float(np.sqrt((mean * mean).sum()))
     relevance = (rows * mean).sum(axis=1) / length if length > 0 else np.zeros(len(rows))
-    value = alpha * relevance - (1 - alpha) * (rows * rows[first]).sum(axis=1)
-    value[first] = -np.inf
+    likeness = np.max([(rows * rows[at]).sum(axis=1) for at in chosen], axis=0)
+    value = alpha * relevance - (1 - alpha) * likeness
+    value[list(chosen)] = -np.inf
     return int(value.round(12).argmax())
 
 
 def _of_cluster(
-    embeddings: FloatArray, members: IntArray, centre: int, *, seed: int, alpha: float
+    embeddings: FloatArray, members: IntArray, centre: int, seed: int, alpha: float, number: int
 ) -> IntArray:
     rest = members[members != centre]
     if len(rest) < _SMALLEST_SPLIT:
@@ -57,11 +66,13 @@ def _of_cluster(
     labels = split_members(embeddings[rest].astype(np.float64), seed)
     for label in range(int(labels.max()) + 1):
         rows = rest[labels == label]
-        if len(rows) < _SMALLEST_SPLIT:
+        if len(rows) <= number:
             chosen.extend(rows)
             continue
         vectors = embeddings[rows].astype(np.float64)
-        first = int(np.flatnonzero(rows == most_central(embeddings, rows)[0])[0])
-        chosen.extend(rows[[first, second_by_relevance(vectors, first, alpha)]])
+        taken = [int(np.flatnonzero(rows == most_central(embeddings, rows)[0])[0])]
+        while len(taken) < number:
+            taken.append(next_by_relevance(vectors, taken, alpha))
+        chosen.extend(rows[taken])
     by_centrality = most_central(embeddings, members)
     return by_centrality[np.isin(by_centrality, chosen)]

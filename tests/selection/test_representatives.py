@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_score
 
 from entp.selection import Clusters, choose_representatives, one_hop_clusters, seeded_order
-from entp.selection.pairs.representatives import second_by_relevance
+from entp.selection.pairs.representatives import next_by_relevance
 from entp.selection.pairs.subclusters import average_silhouette, split_members
 from entp.selection.threads import one_thread
 
@@ -63,9 +63,9 @@ def test_the_second_is_relevant_but_different() -> None:
     mean = rows.mean(axis=0) / np.linalg.norm(rows.mean(axis=0))
     for alpha in (0.2, 0.9):
         values = [alpha * (row @ mean) - (1 - alpha) * (row @ rows[0]) for row in rows[1:]]
-        assert second_by_relevance(rows, 0, alpha) == 1 + int(np.argmax(values))
-    assert second_by_relevance(rows, 0, 0.2) == 3
-    assert second_by_relevance(rows, 0, 1.0) == 1
+        assert next_by_relevance(rows, [0], alpha) == 1 + int(np.argmax(values))
+    assert next_by_relevance(rows, [0], 0.2) == 3
+    assert next_by_relevance(rows, [0], 1.0) == 1
 
 
 def test_a_small_cluster_is_taken_whole_most_central_first() -> None:
@@ -75,6 +75,22 @@ def test_a_small_cluster_is_taken_whole_most_central_first() -> None:
     (chosen,) = choose_representatives(rows, clusters, order=np.arange(3), seed=0)
     # the mean points to 14 degrees
     assert chosen.tolist() == [1, 2, 0]
+
+
+def test_a_third_is_unlike_both_before_it() -> None:
+    rows = np.array([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6], [0.0, -1.0]])
+    assert next_by_relevance(rows, [0], 0.0) == 3
+    assert next_by_relevance(rows, [0, 3], 0.0) == 1
+    assert next_by_relevance(rows, [0, 1], 1.0) == 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 12])
+def test_so_many_of_each_sub_cluster_and_the_centre(synthetic, number: int) -> None:
+    rows = np.vstack([synthetic.unit_rows((1, 16), seed=4), synthetic.bunches(3, 10, spread=0.02, seed=3)])
+    clusters = Clusters(labels=np.zeros(31, dtype=np.int64), centres=np.array([0]))
+    (chosen,) = choose_representatives(rows, clusters, order=np.arange(31), seed=0, number=number)
+    assert np.bincount((chosen[chosen > 0] - 1) // 10).tolist() == [min(number, 10)] * 3
+    assert len(set(chosen.tolist())) == len(chosen)
 
 
 def test_at_most_two_of_each_sub_cluster_and_the_centre(synthetic) -> None:
