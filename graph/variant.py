@@ -1,4 +1,4 @@
-"""The graph of one variant: Cycle 1 (merge) and Cycle 2 (answer), Algorithm 2 lines 22-53.
+"""The graph of one variant: Cycle 1 (merge) and Cycle 2 (answer), Algorithm 2 lines 7-59.
 
 One node per candidate template, and on the edge to it the unmet conditions that lead there, so that the
 switching of the prompt optimizer can be seen in the drawing.

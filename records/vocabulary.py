@@ -37,9 +37,9 @@ VARIANTS = 3
 BUDGET = 3
 """Most attempts of a cycle, the first included."""
 TEMPERATURE = 0.2
-"""Of every operator but domain analysis (Section C.3)."""
+"""Of every operator but domain analysis (Section 4.1)."""
 DOMAIN_TEMPERATURE = 0.4
-"""Of domain analysis, so that terms and bridges are found freely (Section C.3)."""
+"""Of domain analysis, so that terms and bridges are found freely (Section 4.1)."""
 
 Quality: TypeAlias = Literal["LQ", "HQ"]
 """Low or high, by the corrected score (Section 3.1)."""

@@ -1,4 +1,4 @@
-"""Ratings (1-10) to scores (0-5), as arXiv 2510.23160, Section 3.1, compresses them."""
+"""Ratings (1-10) to scores (0-5), as arXiv 2510.23160, Appendix C.1, compresses them."""
 
 from __future__ import annotations
 
