@@ -68,9 +68,6 @@ class Rows(Table[StoredRow], Protocol):
     def turns_of(self, ids: Iterable[str]) -> dict[str, Conversation]:
         """What is said in these rows, by id."""
 
-    def sources(self) -> dict[str, int]:
-        """How many rows come from each source, the largest first, then by name."""
-
     def raters(self) -> list[str]:
         """The raters whose ratings the pool brings, by name."""
 

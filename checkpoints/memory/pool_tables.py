@@ -113,11 +113,6 @@ class MemoryRows(MemoryTable[StoredRow]):
         rows = (self.get(row_id) for row_id in ids)
         return {row.id: row.turns for row in rows if row}
 
-    def sources(self) -> dict[str, int]:
-        """How many rows come from each source, the largest first, then by name."""
-        sources = Counter(row.source for row in self.all())
-        return dict(sorted(sources.items(), key=lambda found: (-found[1], found[0])))
-
     def raters(self) -> list[str]:
         """The raters whose ratings the pool brings, by name."""
         return sorted({rater for row in self.all() for rater in row.ratings})

@@ -34,11 +34,6 @@ class RowsTable(SqliteTable[StoredRow]):
         found = self._file.read(sql, json.dumps(list(ids)))
         return {row_id: self._turns(row_id, turns) for row_id, turns in found}
 
-    def sources(self) -> dict[str, int]:
-        """How many rows come from each source, the largest first, then by name."""
-        sql = "SELECT source, count(*) FROM rows GROUP BY source ORDER BY count(*) DESC, source"
-        return {self._file.text(source): number for source, number in self._file.read(sql)}
-
     def raters(self) -> list[str]:
         """The raters whose ratings the pool brings, by name."""
         return self._file.names("SELECT DISTINCT key FROM rows, json_each(rows.ratings) ORDER BY key")

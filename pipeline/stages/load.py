@@ -13,7 +13,7 @@ from pydantic import Field
 from ...formats.pool import PoolFile, open_pool, read_pool
 from ...records.books import Books
 from ...records.errors import PoolError, UsageError
-from ...records.lines import Line
+from ...records.lines import Line, Table
 from ...records.rows import RejectedRow, StoredRow, content_hash
 from ...records.stored import Stored
 from ..run.run_folder import Run
@@ -46,12 +46,22 @@ class LoadedFile(Stored):
     bytes: int
 
 
+class LoadedSource(Stored):
+    """The rows of one source in numbers, as the paper's Table 5 has them: means over rows and over turns."""
+
+    source: str
+    rows: int
+    rounds: float = Field(description="turns of the user in a row, on average")
+    prompt_words: float = Field(description="words of a user's turn, on average")
+    response_words: float = Field(description="words of an assistant's turn, on average")
+
+
 class LoadFindings(Findings):
-    """What was read."""
+    """What was read; the largest source first."""
 
     pool: PoolState
     files: list[LoadedFile]
-    sources: dict[str, int]
+    sources: list[LoadedSource]
     rejected: list[RejectedRow] = Field(description=f"the first {SHOWN}")
 
 
@@ -64,8 +74,10 @@ async def load(run: Run) -> Result[LoadFindings]:
     for pool_file in pool_files:
         run.progress.say(_described(pool_file))
     rejected: list[RejectedRow] = []
+    counted: dict[str, Counter[str]] = {}
     with run.store.transaction(), run.progress.task("loading", None) as done:
-        run.store.rows.replace(_rows(paths, settings, rejected, done))
+        rows = _rows(paths, settings, rejected, done)
+        run.store.rows.replace(_counting(rows, counted))
         run.store.rejected.replace(rejected)
         if not run.store.rows.count():
             message = f"{', '.join(map(shown, paths))}: no usable row ({len(rejected)} rejected)"
@@ -77,7 +89,7 @@ async def load(run: Run) -> Result[LoadFindings]:
             LoadedFile(file=str(file.path), format=file.format, shape=file.shape, bytes=file.bytes)
             for file in pool_files
         ],
-        sources=run.store.rows.sources(),
+        sources=_sources(counted),
         rejected=rejected[:SHOWN],
     )
     return Result(_books(run), findings)
@@ -96,6 +108,30 @@ def _rows(
             continue
         yield StoredRow(**dict(row), position=position, content=content_hash(row.turns))
         position += 1
+
+
+def _counting(rows: Iterator[StoredRow], counted: dict[str, Counter[str]]) -> Iterator[StoredRow]:
+    """The rows as they come; turns and words are counted by source, turns under `user` and `assistant`."""
+    for row in rows:
+        of_source = counted.setdefault(row.source, Counter())
+        of_source["rows"] += 1
+        for turn in row.turns:
+            of_source[turn.role] += 1
+            of_source[f"words of {turn.role}"] += len(turn.content.split())
+        yield row
+
+
+def _sources(counted: dict[str, Counter[str]]) -> list[LoadedSource]:
+    return [
+        LoadedSource(
+            source=source,
+            rows=found["rows"],
+            rounds=round(found["user"] / found["rows"], 2),
+            prompt_words=round(found["words of user"] / max(found["user"], 1), 1),
+            response_words=round(found["words of assistant"] / max(found["assistant"], 1), 1),
+        )
+        for source, found in sorted(counted.items(), key=lambda each: (-each[1]["rows"], each[0]))
+    ]
 
 
 def _books(run: Run) -> Books:
@@ -129,8 +165,8 @@ def _unchanged(run: Run) -> bool:
 
 
 def _lines(found: LoadFindings) -> Iterator[Line]:
-    for source, number in found.sources.items():
-        yield f"{number} rows from {source}"
+    header = ("source", "rows", "rounds", "words a prompt", "words a response")
+    yield Table(header, [tuple(source.model_dump().values()) for source in found.sources])
     for row in found.rejected:
         yield f"rejected {_place(row)}"
 

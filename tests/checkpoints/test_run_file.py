@@ -139,9 +139,10 @@ def test_a_run_without_its_id_is_damaged(folder):
 
 
 def test_what_sqlite_cannot_read_in_a_query_is_an_error_of_the_file(folder):
-    execute(folder, "UPDATE rows SET ratings = '{', source = CAST(x'ff' AS TEXT) WHERE id = 'a'")
+    execute(folder, "UPDATE rows SET ratings = '{' WHERE id = 'a'")
+    execute(folder, "UPDATE ratings SET rater = CAST(x'ff' AS TEXT)")
     with open_store(folder) as store:
-        for read, message in ((store.rows.raters, "reading failed"), (store.rows.sources, "holds a text")):
+        for read, message in ((store.rows.raters, "reading failed"), (store.ratings.raters, "holds a text")):
             with pytest.raises(RunFolderError, match=message) as caught:
                 read()
             assert str(folder / "run.db") in caught.value.message

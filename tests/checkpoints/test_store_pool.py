@@ -16,7 +16,6 @@ def test_the_pool_in_order(pool):
     assert pool.rows.contents() == [found.content for found in rows]
     assert list(pool.rows.between(1, 2)) == rows[1:3]
     assert pool.rows.turns_of(["b", "c", "gone"]) == {"b": rows[2].turns, "c": rows[0].turns}
-    assert list(pool.rows.sources().items()) == [("y", 2), ("x", 1), ("z", 1)]
 
 
 def test_the_raters_of_a_pool(pool):
