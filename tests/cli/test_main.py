@@ -276,3 +276,16 @@ def test_interrupted(entp_command, monkeypatch):
     code, _, err = entp_command("status")
     assert code == 130
     assert "goes on from there" in err
+
+
+def test_a_mistyped_command_is_met_with_the_nearest(entp_command):
+    code, out, err = entp_command("statsu")
+    assert (code, out) == (2, "")
+    assert err == "entp: there is no command 'statsu'; did you mean 'status'?; see entp --help\n"
+
+
+def test_a_bare_call_prints_the_whole_help(entp_command):
+    code, out, _ = entp_command()
+    assert code == 0
+    assert out == entp_command("--help")[1]
+    assert all(f"  {name} " in out for name in COMMANDS)

@@ -92,7 +92,7 @@ def test_studio_from_the_drawing_to_the_history(studio, tmp_path, model_server):
     assert set(form) == {"fusion_id", "left", "right"}
     assert [turn["role"] for turn in form["left"]["default"]] == ["user", "assistant"]
     settings = schemas["context_schema"]["properties"]
-    assert set(settings) == {"model", "seed", "budget", "temperature", "domain_temperature"}
+    assert set(settings) == {"model", "seed", "tie", "budget", "temperature", "domain_temperature"}
     assert settings["model"]["default"] == "fake"
 
     pair = {name: field["default"] for name, field in form.items()}
