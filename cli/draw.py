@@ -33,7 +33,7 @@ def graph_command(
     svg_file: Path | None,
     png_file: Path | None,
 ) -> int:
-    """Draw the fusion graph with a node for every template; Mermaid, unless a picture is asked for."""
+    """Draw the fusion graph, a node a template; in Mermaid or as a picture."""
     drawing = _drawing(which or "fusion", fusion_id, folder)
     if svg_file is None and png_file is None:
         click.echo(drawing, nl=False)

@@ -100,7 +100,8 @@ def _code_of_command(stopping: Stopping) -> int:
         _say(f"entp: {error}")
         return error.exit_code
     except click.ClickException as error:
-        _say(f"entp: {' '.join(error.format_message().split())}{_hint(error)}")
+        said = " ".join(error.format_message().split())
+        _say(f"entp: {said.removesuffix('.')}{_hint(error)}")
         return WRONG_USE
     except (KeyboardInterrupt, click.Abort):
         _say(INTERRUPTED)

@@ -39,10 +39,10 @@ def studio_command(
     model: str | None = None,
     base_url: str | None = None,
 ) -> int:
-    """Start LangGraph's server on loopback for LangGraph Studio; Ctrl-C ends it.
+    """Serve the graphs and the run's fusions to LangGraph Studio.
 
     Studio shows the graph with all template nodes, takes a pair in a form, and steps through a fusion. Its
-    page comes from its maker's site; the server and the data stay here.
+    page comes from its maker's site; the server and the data stay here. Ctrl-C ends it.
     """
     from ..pipeline.views.studio_server import studio_server
 

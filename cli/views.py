@@ -48,7 +48,7 @@ def status_command(folder: Path, as_json: bool) -> int:
 @run_option
 @json_option
 def show_command(wanted: str, folder: Path, as_json: bool) -> int:
-    """Show a row, a pair with its fusion, a fused row or a fork, with its lineage in both directions."""
+    """Show a row, pair, fused row or fork, and what it came from and went into."""
     with api.open_run(folder) as run:
         found = run.show(wanted).model_dump(mode="json")
     if as_json:

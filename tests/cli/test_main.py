@@ -284,6 +284,14 @@ def test_a_mistyped_command_is_met_with_the_nearest(entp_command):
     assert err == "entp: there is no command 'statsu'; did you mean 'status'?; see entp --help\n"
 
 
+def test_a_pool_that_is_not_there_is_one_line(entp_command, tmp_path):
+    code, _, err = entp_command("load", "nothere.jsonl", "--run", tmp_path / "run")
+    assert code == 2
+    assert err == (
+        "entp: Invalid value for '[POOL]...': Path 'nothere.jsonl' does not exist; see entp load --help\n"
+    )
+
+
 def test_a_bare_call_prints_the_whole_help(entp_command):
     code, out, _ = entp_command()
     assert code == 0
