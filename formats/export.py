@@ -20,10 +20,11 @@ from .misfit import Misfit, one_line
 from .parquet_export import write_parquet
 from .row_of_record import check_name
 from .shapes import SHAPE_KEYS, SHAPES, check_turns
-from .text_form import to_text
+from .text_form import to_markers, to_text
 
 _WRITERS: dict[str, Callable[[Conversation], dict[str, Any]]] = {
     "text": lambda turns: {"text": to_text(turns)},
+    "markers": lambda turns: {"text": to_markers(turns)},
     **{shape.name: shape.write for shape in SHAPES if shape.write},
 }
 

@@ -1,4 +1,4 @@
-r"""The text form of the paper: one text, each turn under a heading of its own line.
+r"""One text for a conversation, each turn under a heading of its own line.
 
     ### User
     <question>
@@ -8,7 +8,8 @@ r"""The text form of the paper: one text, each turn under a heading of its own l
 
 A system turn stands first, under `### System`. A line of a turn that looks like a heading gets a backslash
 before its `###` (`\### User`, which Markdown shows as plain text); a line that has backslashes there gets one
-more. So data never becomes structure, and `from_text` restores every turn exactly.
+more. So data never becomes structure, and `from_text` restores every turn exactly. `to_markers` writes the
+string that the paper trains on (arXiv 2510.23160, Appendix D.1.2), which has no blank line between turns.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ _BETWEEN_TURNS = re.compile(rf"(?:\A|\n\n)({'|'.join(_ROLES)})\n")
 def to_text(turns: Conversation) -> str:
     """The turns as one text."""
     return "\n\n".join(f"{_HEADINGS[turn.role]}\n{_escaped(turn.content)}" for turn in turns)
+
+
+def to_markers(turns: Conversation) -> str:
+    """The turns as the paper's marker string."""
+    return "\n".join(f"{_HEADINGS[turn.role]}\n{_escaped(turn.content)}" for turn in turns)
 
 
 def from_text(text: str) -> Conversation:

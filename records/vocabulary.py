@@ -30,7 +30,7 @@ ReplyMode: TypeAlias = Literal["json_schema", "json_object", "plain"]
 """How a server is asked for JSON, the strictest first."""
 KeepCheckpoints: TypeAlias = Literal["all", "last", "none"]
 """What stays of a fusion's checkpoints: every superstep, the end or nothing."""
-ExportForm: TypeAlias = Literal["messages", "text", "alpaca", "sharegpt"]
+ExportForm: TypeAlias = Literal["messages", "text", "markers", "alpaca", "sharegpt"]
 
 VARIANTS = 3
 """Variants of a fusion, one a strategy (Fig. 10 and 12)."""

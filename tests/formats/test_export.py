@@ -45,6 +45,14 @@ def lines(path):
             },
         ),
         (
+            "markers",
+            {"text": "### User\nName a bird.\n### Assistant\nA wren."},
+            {
+                "text": "### System\nBe short.\n### User\nName a bird.\n### Assistant\nA wren.\n"
+                "### User\nAnother?\n### Assistant\nAn owl."
+            },
+        ),
+        (
             "alpaca",
             {"instruction": "Name a bird.", "input": "", "output": "A wren."},
             {
