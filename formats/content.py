@@ -52,6 +52,7 @@ _PROGRAM_LINE = re.compile(
             r"console\.log\(",
             r"System\.out\.",
             r"\w+[ \t]*=[ \t]*[\w.]*[\[({].*[)\]}][ \t]*$",
+            # SQL as something that a row may hold; no store is asked in it here
             r"SELECT [\w*].* FROM ",
             r"(?:INSERT INTO|CREATE TABLE|DELETE FROM) \w",
             r"</?(?:html|head|body|div|span|p|ul|li|table|tr|td|form|script|style|title|h[1-6])\b[^\n]*>",

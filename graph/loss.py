@@ -97,10 +97,10 @@ def final_loss(
 ) -> SymbolicLoss:
     """The loss of a variant's final text: what both cycles left unmet, checked once more without a call.
 
-    `before` is the text that Cycle 1 ended with and `merged` its loss, `after` and `answered` are those of
-    Cycle 2, which writes only the last answer anew. A term that went with the old answer is missing now, one
-    that came with the new answer is not. A new answer has been judged by Cycle 2 alone; an answer that is not
-    direct counts once.
+    `before` is the text that Cycle 1 ended with and `merged` is its loss; `after` and `answered` are those of
+    Cycle 2, which rewrites only the last answer. A term that disappeared with the old answer is missing, and
+    one that the new answer brought in is not. A rewritten answer is judged by Cycle 2 alone, and an answer
+    that is not direct counts once.
     """
     had, has = (words_of(*(turn.content for turn in turns)) for turns in (before, after))
     included: list[str] = []

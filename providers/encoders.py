@@ -197,13 +197,13 @@ def _quiet() -> Iterator[None]:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         disable_progress_bars()
-        transformers.disable_progress_bar()  # type: ignore[no-untyped-call]
+        transformers.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has no type for it
         try:
             yield
         finally:
             # transformers switches the bars of the hub's client along with its own
             if bars_were_on:
-                transformers.enable_progress_bar()  # type: ignore[no-untyped-call]
+                transformers.enable_progress_bar()  # type: ignore[no-untyped-call]  # nor for this
             if hub_bars_were_on:
                 enable_progress_bars()
             for logger, level in zip(loggers, levels, strict=True):

@@ -65,8 +65,7 @@ class RunFile:
     def read(self, sql: str, *values: Any) -> Iterator[Values]:
         """The records of a query, one by one."""
         try:
-            # not `yield from`, which would close a cursor that outlives the connection
-            for found in self._connection.execute(sql, values):  # noqa: UP028
+            for found in self._connection.execute(sql, values):  # noqa: UP028 - it would close the cursor too late
                 yield found
         except sqlite3.Error as error:
             raise store_error(self.path, "reading", error) from error

@@ -41,7 +41,7 @@ class SelectFindings(Findings):
     clusters_of_two_or_more: int
     largest_cluster: int
     representatives: int
-    singletons_skipped: int = 0
+    singletons_skipped: int
     intra_pairs: int
     inter_pairs: int
     left_over: list[str] = Field(description="representatives without an inter partner")

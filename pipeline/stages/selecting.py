@@ -55,8 +55,8 @@ async def select(run: Run) -> Result[SelectFindings]:
         run.store.clusters.replace(_members(ids, clusters, representatives))
         run.store.pairs.replace(_pair(pair, position) for position, pair in enumerate(plan.pairs))
     set_aside = {f"set aside: {name}": rows for name, rows in aside.items()}
-    findings = _findings(clusters, representatives, plan, set_aside, *_similarities(run, vectors))
-    findings = findings.model_copy(update={"singletons_skipped": sum(skipped)})
+    similarities = _similarities(run, vectors)
+    findings = _findings(clusters, representatives, sum(skipped), plan, set_aside, *similarities)
     return Result(Books(inputs=len(low), outputs=len(taken), rejected=set_aside), findings)
 
 
@@ -106,6 +106,7 @@ def _pair(pair: PlannedPair, position: int) -> Pair:
 def _findings(
     clusters: Clusters,
     representatives: list[IntArray],
+    skipped: int,
     plan: Plan,
     set_aside: dict[str, int],
     quantiles: dict[str, float],
@@ -118,6 +119,7 @@ def _findings(
         clusters_of_two_or_more=int((sizes > 1).sum()),
         largest_cluster=int(sizes.max(initial=0)),
         representatives=sum(len(cluster) for cluster in representatives),
+        singletons_skipped=skipped,
         intra_pairs=sum(pair.kind == "intra" for pair in plan.pairs),
         inter_pairs=sum(pair.kind == "inter" for pair in plan.pairs),
         left_over=list(plan.left_over),

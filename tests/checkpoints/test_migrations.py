@@ -78,7 +78,7 @@ def test_only_new_migrations_are_applied(farm):
         connection.close()
 
 
-def test_a_failed_migration_leaves_nothing_behind_and_can_be_mended(farm):
+def test_a_failed_migration_leaves_nothing_behind_and_can_be_repeated(farm):
     broken = Migration("half", "INSERT INTO animals VALUES ('cow'); INSERT INTO nowhere VALUES (1)")
     dog = Migration("dog", "INSERT INTO animals VALUES ('dog')")
     with pytest.raises(RunFolderError, match=r"migration 3 \(half\)"):

@@ -164,7 +164,7 @@ def test_one_who_is_cancelled_takes_nothing_from_the_others(ledger, cancelled):
     asyncio.run(run())
 
 
-def test_a_call_nobody_waits_for_is_cancelled_and_can_be_made_anew(ledger):
+def test_a_call_nobody_waits_for_is_cancelled_and_can_be_made_again(ledger):
     async def run():
         fake = FakeChat(gate=asyncio.Event())
         chat = RecordedChat(fake, ledger)

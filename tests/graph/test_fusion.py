@@ -15,7 +15,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from entp.graph.fusion import fusion_graph
 from entp.graph.state import FusionInput, FusionSettings, calls_of_a_fusion
 from entp.graph.variant import variant_graph
-from entp.graph.variant_steps import best_of
 from entp.nodes.ask import MAX_REASKS, Model
 from entp.pipeline.stages.fused import fused_row
 from entp.records.conversation import from_json, to_json
@@ -294,17 +293,3 @@ def test_the_drawing_is_a_golden_file(name, fake_chat, request):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(drawn, "utf-8")
     assert drawn == golden.read_text("utf-8")
-
-
-def test_of_equal_losses_the_fewest_missing_terms_win_unless_the_tie_is_the_papers():
-    made = [
-        {"attempt": number, "loss": {"unmet": ["terms"], "missing_terms": ["a term"] * missing}}
-        for number, missing in enumerate((9, 1, 9), start=1)
-    ]
-
-    def kept(tie):
-        settings = (FusionSettings(seed=seed, tie=tie) for seed in range(30))
-        return {best_of(made, each, "fusion", 0, 1)["attempt"] for each in settings}
-
-    assert kept("terms") == {2}
-    assert kept("paper") == {1, 2, 3}

@@ -175,12 +175,12 @@ def lost(*unmet, included=(), missing=()):
     return SymbolicLoss(unmet=list(unmet), included_terms=list(included), missing_terms=list(missing))
 
 
-def test_an_answer_that_cycle_two_has_mended_is_no_fault():
+def test_an_answer_that_cycle_two_has_fixed_is_no_fault():
     found = final_loss(lost("answer"), TURNS, lost(), answered("As sugar."))
     assert found.unmet == []
 
 
-def test_an_answer_that_was_never_written_anew_keeps_its_fault():
+def test_an_answer_that_was_not_rewritten_keeps_its_fault():
     assert final_loss(lost("answer"), TURNS, lost(), TURNS).unmet == ["answer"]
 
 

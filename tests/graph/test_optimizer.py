@@ -8,6 +8,8 @@ from typing import get_args
 import pytest
 
 from entp.graph.optimizer import least, next_route, routes
+from entp.graph.state import FusionSettings
+from entp.graph.variant_steps import best_of
 from entp.nodes.templates import CYCLES, writers_of
 from entp.records.vocabulary import Condition
 
@@ -82,3 +84,17 @@ def test_ties_are_drawn_by_the_key_and_by_nothing_else():
     assert draws == [least([1, 1, 4, 1], seed, "fusion", 0, 1) for seed in range(200)]
     assert set(draws) == {0, 1, 3}
     assert min(draws.count(place) for place in (0, 1, 3)) > 30
+
+
+def test_of_equal_losses_the_fewest_missing_terms_win_unless_the_tie_is_the_papers():
+    made = [
+        {"attempt": number, "loss": {"unmet": ["terms"], "missing_terms": ["a term"] * missing}}
+        for number, missing in enumerate((9, 1, 9), start=1)
+    ]
+
+    def kept(tie):
+        settings = (FusionSettings(seed=seed, tie=tie) for seed in range(30))
+        return {best_of(made, each, "fusion", 0, 1)["attempt"] for each in settings}
+
+    assert kept("terms") == {2}
+    assert kept("paper") == {1, 2, 3}

@@ -151,7 +151,7 @@ def test_a_setting_changed_on_this_command_is_told_and_obeyed(go, stopped, folde
     )
 
 
-def test_another_model_asks_for_every_rating_anew(go, stopped, folder, model_server):
+def test_another_model_asks_for_every_rating_again(go, stopped, folder, model_server):
     stopped("rating", 9, rater="model")
     with open_run(folder, {"max_tokens": 50}) as run:
         ahead = outlook(run, "rate")

@@ -51,7 +51,7 @@ def test_what_is_known_to_come_keeps_lower_ones_out() -> None:
     assert ranking.least.tolist() == [0.5]
 
 
-def test_a_forgotten_row_begins_anew() -> None:
+def test_a_forgotten_row_starts_over() -> None:
     ranking = Ranking(2, 1)
     ranking.offer(np.array([0, 1]), np.array([5, 6]), np.array([0.5, 0.5]))
     ranking.forget(0)

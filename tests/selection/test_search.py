@@ -54,7 +54,7 @@ def test_pairs_that_outgrow_memory_are_computed_on_the_way(rows, monkeypatch) ->
     assert len(computed) > 2
 
 
-def test_a_bound_that_was_too_high_is_mended(rows, monkeypatch) -> None:
+def test_a_bound_that_was_too_high_is_noticed(rows, monkeypatch) -> None:
     """Bounds are taken for higher than products allow, so that pairs are passed over wrongly."""
     monkeypatch.setattr(search, "_likely_error", lambda product, dimensions: -0.2)
     searched = []

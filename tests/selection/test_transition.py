@@ -20,7 +20,7 @@ def share_right(truth, found):
 
 
 @pytest.mark.parametrize("noise", ["adjacent", "upward"])
-def test_a_known_matrix_is_recovered_and_scores_are_mended(synthetic, noise) -> None:
+def test_a_known_matrix_is_recovered_and_scores_are_corrected(synthetic, noise) -> None:
     matrix = getattr(synthetic, noise)()
     truth = synthetic.truth(8000, matrix)
     found = estimate(truth)
