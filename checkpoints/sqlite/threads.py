@@ -39,12 +39,7 @@ def prune_threads(
     forks: Collection[str],
     dry_run: bool = False,
 ) -> Pruned:
-    """Leave of the threads in `fusions` only their ends with `last`, everything with `all`.
-
-    With both, threads that were made for a fusion or a fork that is in neither collection go; those in
-    `forks` and those begun in Studio stay as they are. With `none` every thread goes, whosever it is. The
-    file keeps its size: the room is free for what comes.
-    """
+    """As `prune_checkpoints` says; the file keeps its size, and the space is used for what comes."""
     with closing(open_database(path, LAYOUT)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
