@@ -91,7 +91,7 @@ async def plain(model: Model, number: int) -> None:
     """The same calls in the same order without a graph."""
     left, right = from_json(turns(f"left {number}")), from_json(turns(f"right {number}"))
     report = (await analyse_domains(left, right, model)).reply
-    domains = report.model_dump(exclude={"declined"})
+    domains = report.model_dump()
     strategies = [strategy._asdict() for strategy in strategies_for(report.relationship)]
     merged = (await merge_corpora(left, right, domains, strategies, model)).reply
     terms = [list(report.left.key_terms), list(report.right.key_terms)]

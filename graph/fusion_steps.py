@@ -16,7 +16,7 @@ from ..prompts.strategies import strategies_for
 from ..records.conversation import from_json, to_json
 from ..records.errors import ModelError
 from .optimizer import least
-from .state import Brief, FusionSettings, FusionState, Outcome, VariantState
+from .state import Brief, Draft, FusionSettings, FusionState, Outcome, VariantState
 
 MERGE_TEMPLATE = "merged_corpus_generation"
 
@@ -43,7 +43,7 @@ class FusionSteps:
             temperature=runtime.context.domain_temperature,
         )
         return {
-            "domains": asked.reply.model_dump(exclude={"declined"}),
+            "domains": asked.reply.model_dump(),
             "calls": [call.model_dump() for call in asked.calls],
         }
 
@@ -68,7 +68,10 @@ class FusionSteps:
             temperature=runtime.context.temperature,
         )
         return {
-            "drafts": [to_json(turns_of(draft.exchanges)) for draft in asked.reply.variants],
+            "drafts": [
+                Draft(plan=draft.plan, turns=to_json(turns_of(draft.exchanges)))
+                for draft in asked.reply.variants
+            ],
             "calls": [*state["calls"], *(call.model_dump() for call in asked.calls)],
         }
 
@@ -97,8 +100,9 @@ def to_variants(state: FusionState) -> list[Send]:
                     right=state["right"],
                     domains=state["domains"],
                 ),
-                turns=draft,
+                turns=draft["turns"],
                 template=MERGE_TEMPLATE,
+                plan=draft["plan"],
                 attempts=[],
                 calls=[],
             ),

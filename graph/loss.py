@@ -15,7 +15,7 @@ from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from ..nodes.replies import AnswerCheck, CompletenessReport
+from ..nodes.replies import AnswerCheck, CompletenessReport, TermCoverage
 from ..records.conversation import Conversation, last_content
 from ..records.vocabulary import Condition
 from .terms import Word, is_quoted, same_term, stands_in, words_of
@@ -25,12 +25,16 @@ _NOTHING = {"none", "nothing", "null", "n/a", "no"}
 
 
 class SymbolicLoss(BaseModel):
-    """The unmet conditions of one attempt, what they rest on, and where the model was overruled."""
+    """The unmet conditions of one attempt, what they rest on, and where the model was overruled.
+
+    `carried_by` has the words of the text that stand for an included term which the text says in other words.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     unmet: list[Condition]
     included_terms: list[str] = []
+    carried_by: dict[str, str] = {}
     missing_terms: list[str] = []
     overrides: list[str] = []
 
@@ -44,8 +48,9 @@ def merge_loss(
     report: CompletenessReport, turns: Conversation, left_terms: list[str], right_terms: list[str]
 ) -> SymbolicLoss:
     """The loss of a merged variant in Cycle 1, from its completeness report and the symbolic checks."""
-    included, missing, overrides = _covered(report, turns, left_terms, right_terms)
-    unmet: set[Condition] = {"terms"} if missing else set()
+    terms = _covered(report, turns, left_terms, right_terms)
+    overrides = terms.overrides
+    unmet: set[Condition] = {"terms"} if terms.missing_terms else set()
     question, answer = report.question, report.answer
     named = not means_nothing(question.context_missing)
     if question.needs_context and named:
@@ -67,9 +72,7 @@ def merge_loss(
     elif not last_content(turns, "user").strip():
         unmet |= {"question", "context", "answer"}
         overrides.append("question: reported to exist, but the last user part is empty")
-    return SymbolicLoss(
-        unmet=_in_order(unmet), included_terms=included, missing_terms=missing, overrides=overrides
-    )
+    return terms.model_copy(update={"unmet": _in_order(unmet), "overrides": overrides})
 
 
 def answer_loss(check: AnswerCheck, turns: Conversation) -> SymbolicLoss:
@@ -98,22 +101,29 @@ def final_loss(
     """The loss of a variant's final text: what both cycles left unmet, checked once more without a call.
 
     `before` is the text that Cycle 1 ended with and `merged` is its loss; `after` and `answered` are those of
-    Cycle 2, which rewrites only the last answer. A term that disappeared with the old answer is missing, and
-    one that the new answer brought in is not. A rewritten answer is judged by Cycle 2 alone, and an answer
-    that is not direct counts once.
+    Cycle 2, which rewrites only the last answer. A term that disappeared with the old answer, or whose words
+    did, is missing, and one that the new answer brought in is not. A rewritten answer is judged by Cycle 2
+    alone, and an answer that is not direct counts once.
     """
-    had, has = (words_of(*(turn.content for turn in turns)) for turns in (before, after))
+    words = words_of(*(turn.content for turn in after))
     included: list[str] = []
     missing: list[str] = []
     for term in (*merged.included_terms, *merged.missing_terms):
-        by_meaning = term in merged.included_terms and not stands_in(term, had)
-        (included if by_meaning or stands_in(term, has) else missing).append(term)
+        carried = _carried(merged.carried_by.get(term, ""), words)
+        (included if carried or stands_in(term, words) else missing).append(term)
     unmet = {*merged.unmet, *answered.unmet} - {"terms"}
     if missing:
         unmet.add("terms")
     if "question" not in unmet and ("direct_answer" in unmet or before != after):
         unmet.discard("answer")
-    return SymbolicLoss(unmet=_in_order(unmet), included_terms=included, missing_terms=missing)
+    return merged.model_copy(
+        update={
+            "unmet": _in_order(unmet),
+            "included_terms": included,
+            "missing_terms": missing,
+            "overrides": [],
+        }
+    )
 
 
 def means_nothing(text: str | None, among: Sequence[Word] = ()) -> bool:
@@ -128,31 +138,45 @@ def means_nothing(text: str | None, among: Sequence[Word] = ()) -> bool:
 
 def _covered(
     report: CompletenessReport, turns: Conversation, left_terms: list[str], right_terms: list[str]
-) -> tuple[list[str], list[str], list[str]]:
-    """Included terms, missing terms and overrides, by the report and by what stands there.
+) -> SymbolicLoss:
+    """What is there of the terms, by the report and by what stands there; nothing is unmet yet.
 
     What counts of a term is what the report says of it for the sources that have it.
     """
     words = words_of(*(turn.content for turn in turns))
     sources = ((left_terms, report.left_terms), (right_terms, report.right_terms))
-    included: list[str] = []
-    missing: list[str] = []
-    overrides: list[str] = []
+    found = SymbolicLoss(unmet=[])
     for term in dict.fromkeys([*left_terms, *right_terms]):
         reports = [coverage for terms, coverage in sources if term in terms]
-        said_included = any(same_term(term, said) for part in reports for said in part.included)
         said_missing = any(same_term(term, said) for part in reports for said in part.missing)
+        claims = [words_for for part in reports for words_for in _claims(term, part)]
+        carrying = next((claim for claim in claims if _carried(claim, words)), None)
         if stands_in(term, words):
-            included.append(term)
+            found.included_terms.append(term)
             if said_missing:
-                overrides.append(f"terms: {term!r} was reported missing but stands in the variant")
-        elif said_included and not said_missing:
-            included.append(term)
+                found.overrides.append(f"terms: {term!r} was reported missing but stands in the variant")
+        elif carrying and not said_missing:
+            found.included_terms.append(term)
+            found.carried_by[term] = carrying
         else:
-            missing.append(term)
-            if not said_missing:
-                overrides.append(f"terms: {term!r} was not reported and does not stand in the variant")
-    return included, missing, overrides
+            found.missing_terms.append(term)
+            if claims and not carrying:
+                found.overrides.append(
+                    f"terms: {term!r} was reported included, but {claims[0]!r} is not there"
+                )
+            elif not said_missing:
+                found.overrides.append(f"terms: {term!r} was not reported and does not stand in the variant")
+    return found
+
+
+def _claims(term: str, reported: TermCoverage) -> list[str]:
+    """The words that a report says a term stands in: the term as it was spelled, or what carries it."""
+    as_given = [said for said in reported.included if same_term(term, said)]
+    return as_given + [found.words for found in reported.by_meaning if same_term(term, found.term)]
+
+
+def _carried(claim: str, words: Sequence[Word]) -> bool:
+    return bool(words_of(claim)) and is_quoted(claim, words)
 
 
 def _in_order(unmet: Iterable[Condition]) -> list[Condition]:

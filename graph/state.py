@@ -54,6 +54,8 @@ class Attempt(TypedDict):
     cycle: Cycle
     attempt: int
     template: str  # the one that wrote the text
+    plan: str  # what it planned, where it merged
+    edit: Json | None  # what it changed, where its template sets limits
     turns: list[TurnJson]
     report: Json
     loss: Json
@@ -85,6 +87,13 @@ def _example(question: str, answer: str) -> FieldInfo:
     return cast(FieldInfo, filled)
 
 
+class Draft(TypedDict):
+    """A variant as it was merged, and the plan for it."""
+
+    plan: str
+    turns: list[TurnJson]
+
+
 class FusionInput(TypedDict):
     """What a fusion starts from: the pair. The id breaks ties and names the results."""
 
@@ -107,7 +116,7 @@ class FusionState(TypedDict, total=False):
     right: list[TurnJson]
     domains: Json
     strategies: list[StrategyJson]  # one a variant, in order
-    drafts: list[list[TurnJson]]
+    drafts: list[Draft]
     calls: list[Json]  # its own, before its variants
     variants: Annotated[dict[str, Outcome], merged]
     carried: int | None  # the variant that a later fusion takes up; None where all failed
@@ -134,6 +143,8 @@ class VariantState(TypedDict, total=False):
     brief: Brief
     turns: list[TurnJson]
     template: str
+    plan: str
+    edit: Json | None
     calls: list[Json]
     attempts: list[Attempt]
     variants: Annotated[dict[str, Outcome], merged]

@@ -16,6 +16,7 @@ from ..nodes.templates import CYCLES, Writer
 from ..records.calls import CallTrace
 from ..records.conversation import from_json, to_json
 from ..records.vocabulary import Cycle
+from .edits import measured
 from .loss import SymbolicLoss, answer_loss, final_loss, merge_loss
 from .optimizer import least, next_route
 from .state import Attempt, FusionSettings, Json, VariantState
@@ -57,6 +58,7 @@ class VariantSteps:
         """The step of a template that writes the next attempt of its cycle."""
 
         async def step(state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
+            before = from_json(state["turns"])
             revised = await revise(
                 template,
                 _merge_facts(state) if template.place == 1 else _answer_facts(state),
@@ -64,9 +66,12 @@ class VariantSteps:
                 temperature=runtime.context.temperature,
                 attempt=len(attempts_of(state, template.place)) + 1,
             )
+            edit = measured(template, before, revised.turns)
             return {
                 "turns": to_json(revised.turns),
                 "template": template.name,
+                "plan": revised.plan,
+                "edit": edit.model_dump() if edit else None,
                 "calls": [call.model_dump() for call in revised.calls],
             }
 
@@ -155,12 +160,14 @@ def _attempted(
         "cycle": cycle,
         "attempt": len(attempts_of(state, cycle)) + 1,
         "template": state["template"],
+        "plan": state.get("plan", ""),
+        "edit": state.get("edit"),
         "turns": state["turns"],
         "report": report,
         "loss": loss.model_dump(),
         "calls": [*state.get("calls", []), *(call.model_dump() for call in calls)],
     }
-    return {"attempts": [*state.get("attempts", []), attempt], "calls": []}
+    return {"attempts": [*state.get("attempts", []), attempt], "calls": [], "plan": "", "edit": None}
 
 
 def _merge_facts(state: VariantState) -> RevisionFacts:
@@ -188,6 +195,7 @@ def _answer_facts(state: VariantState) -> UpdateFacts:
     check = AnswerCheck.model_validate(attempts_of(state, 2)[-1]["report"])
     return UpdateFacts(
         variant=from_json(state["turns"]),
+        answer_fault=check.said_instead,
         direct_answer=check.direct_answer or "",
         information_to_remove=check.information_to_remove or "",
     )

@@ -15,7 +15,7 @@ from ..records.calls import CallTrace, ChatReply, ChatRequest, call_key
 from ..records.conversation import Conversation, Turn
 from ..records.errors import Declined, ReplyUnusable
 from ..records.vocabulary import TEMPERATURE, Profile
-from .replies import Reply
+from .replies import Reply, Writing
 from .schema import ReplyLimits, reply_schema
 from .templates import template_named
 
@@ -172,7 +172,7 @@ def read_reply(answer: ChatReply, reply: type[R], operator: str) -> R:
         if answer.finish_reason == "length":
             reason, remedy = "it was cut off at the length limit", "allow longer replies with --max-tokens"
         raise ReplyUnusable(reason, remedy, raw=answer.text) from error
-    if parsed.declined:
+    if isinstance(parsed, Writing) and parsed.declined:
         message = f"{operator}: the model declined: {parsed.declined}"
         raise Declined(message, raw=answer.text)
     return parsed

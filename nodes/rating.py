@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..prompts.inputs import RatingAgainInput, RatingInput
+from ..prompts.inputs import RatingAgainInput, RatingDs2Input, RatingInput
 from ..records.conversation import Conversation
+from ..records.vocabulary import Rubric
 from .ask import Asked, Model, ask
 from .replies import Rating, SecondRating
 
@@ -11,9 +12,10 @@ from .replies import Rating, SecondRating
 AUDIT_TEMPERATURE = 0.7
 
 
-async def rate_row(turns: Conversation, model: Model, *, attempt: int = 1) -> Asked[Rating]:
+async def rate_row(turns: Conversation, model: Model, *, rubric: Rubric = "levels") -> Asked[Rating]:
     """Rate a row for rarity, complexity, informativeness and overall quality, each 1-10."""
-    return await ask(model, RatingInput(conversation=turns), Rating, attempt=attempt)
+    given = (RatingDs2Input if rubric == "ds2" else RatingInput)(conversation=turns)
+    return await ask(model, given, Rating)
 
 
 async def rate_row_again(turns: Conversation, model: Model) -> Asked[SecondRating]:

@@ -1,7 +1,9 @@
 """The typed replies of the operators: what the model must send back.
 
-Every reply forbids unknown keys and carries `declined`, the way out for content that must not be written.
-The generous limits here only keep a runaway reply out; `schema.py` tightens them for small models.
+Every reply forbids unknown keys. Keys stand in the order in which a model should think: first what was found,
+then the verdict on it. A key with a default is one that only a capable model is asked for. A reply that
+holds new text has `declined`, the way out for content that must not be written; judging needs none.
+The limits are stated in the system text of the full profile; `schema.py` tightens them for small models.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from ..records.vocabulary import VARIANTS, Relationship
 
 # most characters of each kind of text
 TEXT, SENTENCE, PHRASE = 40_000, 2_000, 300
+# most entries of a list of phrases, and most exchanges of a conversation
+ITEMS, EXCHANGES = 80, 12
 
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=TEXT)]
 Sentence: TypeAlias = Annotated[str, StringConstraints(max_length=SENTENCE)]
 Phrase: TypeAlias = Annotated[str, StringConstraints(max_length=PHRASE)]
-Phrases: TypeAlias = Annotated[list[Phrase], Field(max_length=80)]
+Phrases: TypeAlias = Annotated[list[Phrase], Field(max_length=ITEMS)]
 Overall: TypeAlias = Annotated[int, Field(ge=1, le=10)]
 
 
@@ -32,12 +36,16 @@ class Part(BaseModel):
 
 
 class Reply(Part):
-    """A whole reply. `declined` is the reason why the model will not answer, or None."""
+    """A whole reply."""
+
+
+class Writing(Reply):
+    """A reply that holds new text. `declined` is the reason why the model will not write it, or None."""
 
     declined: Phrase | None = None
 
 
-class Rewrite(Reply, ABC):
+class Rewrite(Writing, ABC):
     """A reply that writes a variant again, as a whole or in part."""
 
     @abstractmethod
@@ -72,12 +80,13 @@ class CorpusDomain(Part):
 
 
 class DomainReport(Reply):
-    """Both domains and how they relate (Fig. 9)."""
+    """Both domains and how they relate, with the reason for it (Fig. 9)."""
 
     left: CorpusDomain
     right: CorpusDomain
     semantic_similarity: float = Field(ge=0, le=1)
     bridging_concepts: Phrases
+    reason: Sentence = ""
     relationship: Relationship
 
 
@@ -88,10 +97,24 @@ class Exchange(Part):
     assistant: Text
 
 
-class MergedVariant(Rewrite):
-    """One merged conversation; roles are in order by construction (Fig. 12, 16-23)."""
+Exchanges: TypeAlias = Annotated[list[Exchange], Field(min_length=1, max_length=EXCHANGES)]
 
-    exchanges: Annotated[list[Exchange], Field(min_length=1, max_length=12)]
+
+class MergedVariant(Rewrite):
+    """One merged conversation; roles are in order by construction (Fig. 16-19, 22 and 23)."""
+
+    exchanges: Exchanges
+
+    def applied_to(self, variant: Conversation) -> Conversation:
+        """A variant of its own."""
+        return turns_of(self.exchanges)
+
+
+class PlannedVariant(Rewrite):
+    """One conversation merged from the raw pair, after a plan of it (Fig. 20 and 21)."""
+
+    plan: Sentence = ""
+    exchanges: Exchanges
 
     def applied_to(self, variant: Conversation) -> Conversation:
         """A variant of its own."""
@@ -99,40 +122,55 @@ class MergedVariant(Rewrite):
 
 
 class VariantDraft(Part):
-    """One of the variants that a single merging call gives."""
+    """One of the variants that a single merging call gives, after a plan of it."""
 
-    exchanges: Annotated[list[Exchange], Field(min_length=1, max_length=12)]
+    plan: Sentence = ""
+    exchanges: Exchanges
 
 
-class MergedCorpora(Reply):
+class MergedCorpora(Writing):
     """The three variants of a fusion, in the order of the strategies asked for (Fig. 12)."""
 
     variants: Annotated[list[VariantDraft], Field(min_length=VARIANTS, max_length=VARIANTS)]
 
 
+class TermByMeaning(Part):
+    """A key term that a variant has in other words, and the words of the variant that carry it."""
+
+    term: Phrase
+    words: Sentence
+
+
 class TermCoverage(Part):
-    """Which key terms of one source a variant has and which it lacks."""
+    """Which key terms of one source a variant has, as given or by meaning, and which it lacks."""
 
     included: Phrases
+    by_meaning: Annotated[list[TermByMeaning], Field(max_length=ITEMS)] = []
     missing: Phrases
 
 
 class QuestionReport(Part):
     """The final question of a variant. What is absent or not needed is None."""
 
+    final_question: Sentence | None = None
     exists: bool
     type: Literal["open", "closed"] | None
-    needs_context: bool
     context_contain: Sentence | None
     context_missing: Sentence | None
+    needs_context: bool
 
 
 class AnswerReport(Part):
-    """The final answer of a variant; `explanation` says why it must be given again, if it must."""
+    """The final answer of a variant: what is asked, what it says, and where the two part.
 
+    `explanation` says why it must be given again, if it must.
+    """
+
+    asked: Sentence = ""
+    answered: Sentence = ""
+    explanation: Sentence | None
     direct: bool
     needs_regeneration: bool
-    explanation: Sentence | None
 
 
 class CompletenessReport(Reply):
@@ -145,8 +183,12 @@ class CompletenessReport(Reply):
 
 
 class AnswerCheck(Reply):
-    """What of the last answer is direct and what does not belong in it; None for nothing (Fig. 11, 26)."""
+    """What of the last answer is direct and what does not belong in it; None for nothing (Fig. 11, 26).
 
+    `said_instead` is what the last assistant part says where it does not answer.
+    """
+
+    said_instead: Sentence | None = None
     direct_answer: Text | None
     information_to_remove: Text | None
 

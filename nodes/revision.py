@@ -12,6 +12,7 @@ from ..records.calls import CallTrace
 from ..records.conversation import Conversation
 from ..records.vocabulary import TEMPERATURE
 from .ask import Model, ask
+from .replies import PlannedVariant
 from .templates import Writer
 
 
@@ -38,15 +39,17 @@ class UpdateFacts:
     """Likewise for Cycle 2, where only the last answer is written again."""
 
     variant: Conversation
+    answer_fault: str | None
     direct_answer: str
     information_to_remove: str
 
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """The revised variant and the calls that it took."""
+    """The revised variant, what was planned for it where it is merged from the raw pair, and its calls."""
 
     turns: Conversation
+    plan: str
     calls: list[CallTrace]
 
 
@@ -61,4 +64,5 @@ async def revise(
     """Write the variant again by one template, which is given the facts that it has placeholders for."""
     given = template.given(**{field.name: getattr(facts, field.name) for field in fields(template.given)})
     asked = await ask(model, given, template.reply, temperature=temperature, attempt=attempt)
-    return Revised(asked.reply.applied_to(facts.variant), asked.calls)
+    plan = asked.reply.plan if isinstance(asked.reply, PlannedVariant) else ""
+    return Revised(asked.reply.applied_to(facts.variant), plan, asked.calls)

@@ -31,12 +31,10 @@ def reply_schema(reply: type[Reply], limits: ReplyLimits | None = None) -> Schem
 
     Without limits, lengths are left out: strict modes of hosted servers refuse those keywords, and the reply
     is validated here anyway. With limits they are tightened for servers that enforce them by grammar, and
-    the `declined` key goes: a small model fills whatever it is offered.
+    keys with a default go: a small model fills whatever it is offered.
     """
     whole = reply.model_json_schema()
     schema: Schema = _resolved(whole, whole.get("$defs", {}), limits)
-    if limits:
-        schema["properties"].pop("declined")
     _require_all(schema)
     return schema
 
@@ -51,7 +49,11 @@ def _resolved(node: Any, definitions: Mapping[str, Any], limits: ReplyLimits | N
     dropped = {"$defs", "title", "description", "default"}
     # the names of properties are data, not keywords: one may well be called "title"
     kept = {
-        key: {name: _resolved(sub, definitions, limits) for name, sub in value.items()}
+        key: {
+            name: _resolved(sub, definitions, limits)
+            for name, sub in value.items()
+            if not (limits and "default" in sub)
+        }
         if key == "properties"
         else _resolved(value, definitions, limits)
         for key, value in node.items()

@@ -16,6 +16,7 @@ from ..records.vocabulary import Condition, Cycle
 from . import replies
 from .replies import Reply, Rewrite
 
+Limit: TypeAlias = Literal["conversation", "before the answer", "removal"]
 Place: TypeAlias = Literal["row", "pair"] | Cycle
 CYCLES: tuple[Cycle, ...] = get_args(Cycle)
 
@@ -58,6 +59,15 @@ class Writer(Template):
     unmet: tuple[Condition, ...]
 
     @property
+    def limit(self) -> Limit | None:
+        """Of what about a fifth may change at most, or that it may only remove; None where it is free."""
+        if "nothing_to_remove" in self.unmet:
+            return "removal"
+        if self.reply is not replies.MergedVariant:
+            return None
+        return "before the answer" if "answer" in self.unmet else "conversation"
+
+    @property
     def route(self) -> str:
         """The name of the way to it, as drawings show it on the edge."""
         return f"{' + '.join(self.unmet)} unmet".replace("_", " ")
@@ -68,12 +78,13 @@ class Writer(Template):
 TEMPLATES: tuple[Template, ...] = (
     # given, reply, place, figure, repeats, and of a writer what is unmet
     Template(inputs.RatingInput, replies.Rating, "row", 5, 0),
+    Template(inputs.RatingDs2Input, replies.Rating, "row", 5, 0),
     Template(inputs.RatingAgainInput, replies.SecondRating, "row", 5, 0),
     Template(inputs.DomainAnalysisInput, replies.DomainReport, "pair", 9, 0.5),
     Template(inputs.MergedCorpusInput, replies.MergedCorpora, "pair", 12, 3),
     Template(inputs.InformationCompletenessInput, replies.CompletenessReport, 1, 13, 0.5),
-    Writer(inputs.TermsQuestionInput, replies.MergedVariant, 1, 20, 1.5, ("terms", "question")),
-    Writer(inputs.QuestionInput, replies.MergedVariant, 1, 21, 1.5, ("question",)),
+    Writer(inputs.TermsQuestionInput, replies.PlannedVariant, 1, 20, 1.5, ("terms", "question")),
+    Writer(inputs.QuestionInput, replies.PlannedVariant, 1, 21, 1.5, ("question",)),
     Writer(inputs.TermsContextAnswerInput, replies.MergedVariant, 1, 19, 1.5, ("terms", "context", "answer")),
     Writer(inputs.TermsContextInput, replies.MergedVariant, 1, 18, 1.5, ("terms", "context")),
     Writer(inputs.TermsAnswerInput, replies.MergedVariant, 1, 17, 1.5, ("terms", "answer")),

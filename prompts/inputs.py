@@ -30,6 +30,14 @@ class RatingInput(TemplateInput):
 
 
 @dataclass(frozen=True, slots=True)
+class RatingDs2Input(TemplateInput):
+    """One row to be rated as DS2 rates: three criteria and a scale, without what the numbers mean."""
+
+    template: ClassVar[str] = "rating_ds2"
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
 class RatingAgainInput(TemplateInput):
     """One row to be rated a second time, in other words and another order of the criteria."""
 
@@ -77,10 +85,11 @@ class FinalAnswerCheckInput(TemplateInput):
 
 @dataclass(frozen=True, slots=True)
 class MissingAnswerInput(TemplateInput):
-    """A variant whose last answer does not answer its question."""
+    """A variant whose last answer does not answer its question; `answer_fault` is what it says instead."""
 
     template: ClassVar[str] = "missing_answer"
     variant: Conversation
+    answer_fault: str | None
 
 
 @dataclass(frozen=True, slots=True)

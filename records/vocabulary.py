@@ -11,13 +11,15 @@ from typing import Literal, TypeAlias
 ContentClass: TypeAlias = Literal["math", "code", "table"]
 """What a row is where it is not ordinary text."""
 RatingScale: TypeAlias = Literal["0-5", "1-10"]
+Rubric: TypeAlias = Literal["levels", "ds2"]
+"""What the model is asked to rate by: described levels, or a bare scale as DS2 has it (Fig. 5)."""
 CorrectionMethod: TypeAlias = Literal["auto", "neighbours", "crossfit", "audited", "hoc", "raw"]
 PairKind: TypeAlias = Literal["intra", "inter"]
 """Within a cluster or between two (Section 3.2)."""
 Fold: TypeAlias = Literal["left", "tree"]
+"""How a cluster is merged into one corpus."""
 Tie: TypeAlias = Literal["terms", "paper"]
 """Of attempts of equal loss: the one that misses the fewest terms, then the draw; or the draw at once."""
-"""How a cluster is merged into one corpus."""
 
 Relationship: TypeAlias = Literal["same-domain", "related-domain", "unrelated-domain"]
 """How the domains of a pair relate (Fig. 9)."""

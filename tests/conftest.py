@@ -51,7 +51,7 @@ def answer(operator: str, messages: Turns) -> dict[str, Any]:
     match operator:
         case "reply_mode":
             return {"boils": True}
-        case "rating":
+        case "rating" | "rating_ds2":
             overall = 1 + draw(10, data)
             return {"rarity": 5, "complexity": 5, "informativeness": 5, "overall": overall}
         case "rating_again":

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Literal
 
-from ...prompts.render import current_hashes, template_hashes
+from ...nodes.templates import templates_of
+from ...prompts.render import SYSTEM, current_hashes, template_hashes
 from ...records.errors import UsageError
 from ...records.listings import MadeAlike
 from ...records.stored import JsonObject, Stored
@@ -21,8 +22,6 @@ from ..stages.rate import rows_to_rate
 from .estimate import Estimate, estimate_of_fusions, estimate_of_ratings
 
 TEMPLATES = "templates"
-# what the prompt of a rating is made of
-_OF_A_RATING = ("rating", "rating_again", "system")
 
 
 class Outlook(Stored):
@@ -73,7 +72,7 @@ def outlooks(run: Run) -> dict[str, Outlook | None]:
 
 def _ratings(run: Run) -> Outlook:
     changed = _changed(run)
-    if set(_changed_templates(run)) & set(_OF_A_RATING):
+    if set(_changed_templates(run)) & {SYSTEM, *(template.name for template in templates_of("row"))}:
         changed.append(TEMPLATES)
     model = resolved_model(run.settings, run.key)
     counts: Counter[str] = Counter()

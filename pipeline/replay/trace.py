@@ -66,6 +66,7 @@ class Step:
             "changes": changed_turns(self.given["turns"], self.changed["turns"])
             if "turns" in self.changed
             else None,
+            "edit": self.changed.get("edit"),
             "calls": self._calls(),
             "found": self._found(),
             "error": self.error or None,

@@ -15,7 +15,7 @@ from ...records.books import Books
 from ...records.errors import UsageError
 from ...records.lines import Line, Table
 from ...records.stored import Stored
-from ...records.vocabulary import RatingScale
+from ...records.vocabulary import RatingScale, Rubric
 from ..run.run_folder import Run
 from ..run.settings import ModelSettings, Seeded
 from ..run.stage import Findings, Result, Stage
@@ -33,6 +33,11 @@ class RateSettings(ModelSettings, Seeded):
     )
     rating_scale: Literal["auto"] | RatingScale = Field(
         default="auto", description="scale of the pool's own ratings"
+    )
+    rubric: Rubric = Field(
+        default="levels",
+        description="what the model rates by: levels says what a 4, a 6 and an 8 look like, ds2 gives a "
+        "bare scale as DS2 does, to compare with published scores",
     )
     audit: int = Field(
         default=0, ge=0, description="rate so many random rows a second time, to know how the rater errs"

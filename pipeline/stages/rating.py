@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -52,7 +53,8 @@ async def rate(run: Run) -> Result[RateFindings]:
     spent = Spent()
     if waiting or settings.audit:
         async with open_model(run, "rate") as opened:
-            await _ask(run, opened, waiting, rate_row, store.ratings, tries[0], "rating with")
+            first = partial(rate_row, rubric=settings.rubric)
+            await _ask(run, opened, waiting, first, store.ratings, tries[0], "rating with")
             if settings.audit:
                 drawn = _drawn(run, opened.name)
                 await _ask(run, opened, drawn, rate_row_again, store.audits, tries[1], "rating again with")
@@ -105,7 +107,7 @@ async def _ask(
                 rating = rating.model_copy(update=found)
             else:
                 overall = asked.reply.overall
-                criteria = asked.reply.model_dump(exclude={"declined", "overall"})
+                criteria = asked.reply.model_dump(exclude={"overall"})
                 given = {"rating": overall, "score": _score(overall), "criteria": criteria}
                 rating = rating.model_copy(update=given)
             table.put([rating])

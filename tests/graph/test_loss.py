@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entp.graph.loss import SymbolicLoss, answer_loss, final_loss, means_nothing, merge_loss
-from entp.graph.terms import stands_in, words_of
+from entp.graph.terms import is_quoted, stands_in, words_of
 from entp.nodes.replies import AnswerCheck, CompletenessReport
 from entp.records.conversation import Turn
 
@@ -17,10 +17,11 @@ TURNS = (
 )
 
 
-def report(*, left=((), ()), right=((), ()), exists=True, missing=None, again=False, **changes):
+def report(*, left=((), ()), right=((), ()), exists=True, missing=None, again=False, meant=None, **changes):
+    by_meaning = [{"term": term, "words": words} for term, words in (meant or {}).items()]
     return CompletenessReport.model_validate(
         {
-            "left_terms": {"included": list(left[0]), "missing": list(left[1])},
+            "left_terms": {"included": list(left[0]), "by_meaning": by_meaning, "missing": list(left[1])},
             "right_terms": {"included": list(right[0]), "missing": list(right[1])},
             "question": {
                 "exists": exists,
@@ -58,9 +59,28 @@ def test_a_term_that_is_reported_nowhere_is_missing():
     assert len(loss.overrides) == 1
 
 
-def test_the_models_word_on_a_paraphrased_term_stands():
+def test_a_term_in_other_words_is_included_by_the_words_that_carry_it():
+    loss = merge_loss(report(meant={"solar power": "energy of Sunlight"}), TURNS, ["solar power"], [])
+    assert (loss.unmet, loss.included_terms, loss.overrides) == ([], ["solar power"], [])
+    assert loss.carried_by == {"solar power": "energy of Sunlight"}
+
+
+@pytest.mark.parametrize("words", ["power of the Sun", "", " . "])
+def test_a_term_whose_words_are_not_there_is_missing(words):
+    loss = merge_loss(report(meant={"solar power": words}), TURNS, ["solar power"], [])
+    assert (loss.unmet, loss.missing_terms) == (["terms"], ["solar power"])
+    assert f"{words!r} is not there" in loss.overrides[0]
+
+
+def test_a_term_reported_as_given_that_is_not_there_is_missing():
     loss = merge_loss(report(left=(["solar power"], [])), TURNS, ["solar power"], [])
-    assert (loss.unmet, loss.overrides) == ([], [])
+    assert (loss.unmet, loss.missing_terms) == (["terms"], ["solar power"])
+    assert "reported included" in loss.overrides[0]
+
+
+def test_a_term_reported_as_given_is_there_in_another_case_too():
+    loss = merge_loss(report(left=(["Sugar"], [])), TURNS, ["Sugar"], [])
+    assert (loss.unmet, loss.overrides, loss.carried_by) == ([], [], {"Sugar": "Sugar"})
 
 
 def test_a_term_reported_both_ways_that_is_not_there_is_missing():
@@ -155,15 +175,18 @@ def test_a_report_on_context_that_contradicts_itself_is_kept(changes, words):
 
 
 def test_a_term_reported_under_another_spelling_is_found():
-    loss = merge_loss(report(left=(["head-tail event"], [])), TURNS, ["Head\u2013Tail events"], [])
+    words = "the energy of sunlight"
+    found = report(meant={"head-tail event": words})
+    loss = merge_loss(found, TURNS, ["Head\u2013Tail events"], [])
     assert (loss.unmet, loss.overrides) == ([], [])
 
 
 @pytest.mark.parametrize(("says_right", "listed"), [("included", "included"), ("missing", "missing")])
 def test_a_term_of_both_sources_is_in_one_list(says_right, listed):
-    right = (["mitosis"], []) if says_right == "included" else ([], ["mitosis"])
-    loss = merge_loss(report(left=(["mitosis"], []), right=right), TURNS, ["mitosis"], ["mitosis"])
-    assert {"included": loss.included_terms, "missing": loss.missing_terms}[listed] == ["mitosis"]
+    right = (["Sunlight"], []) if says_right == "included" else ([], ["Sunlight"])
+    found = report(left=(["sunlight"], []), right=right)
+    loss = merge_loss(found, TURNS, ["Sunlight"], ["Sunlight"])
+    assert {"included": loss.included_terms, "missing": loss.missing_terms}[listed] == ["Sunlight"]
     assert len(loss.included_terms) + len(loss.missing_terms) == 1
 
 
@@ -171,8 +194,13 @@ def answered(text):
     return (TURNS[0], Turn(role="assistant", content=text))
 
 
-def lost(*unmet, included=(), missing=()):
-    return SymbolicLoss(unmet=list(unmet), included_terms=list(included), missing_terms=list(missing))
+def lost(*unmet, included=(), missing=(), carried=None):
+    return SymbolicLoss(
+        unmet=list(unmet),
+        included_terms=list(included),
+        missing_terms=list(missing),
+        carried_by=carried or {},
+    )
 
 
 def test_an_answer_that_cycle_two_has_fixed_is_no_fault():
@@ -204,8 +232,10 @@ def test_a_term_that_came_with_the_new_answer_is_not():
     assert (found.unmet, found.included_terms) == ([], ["starch"])
 
 
-def test_a_term_in_other_words_stays_included():
-    assert final_loss(lost(included=["solar power"]), TURNS, lost(), answered("As sugar.")).unmet == []
+@pytest.mark.parametrize(("words", "unmet"), [("energy of sunlight", []), ("photo-synthesis", ["terms"])])
+def test_a_term_in_other_words_is_included_as_long_as_they_are_there(words, unmet):
+    merged = lost(included=["solar power"], carried={"solar power": words})
+    assert final_loss(merged, TURNS, lost(), answered("As sugar.")).unmet == unmet
 
 
 WORDS = st.sampled_from(["sugar", "light", "cells", "WHO", "who", "solar power", "", "Sugar. Light"])
@@ -220,12 +250,16 @@ def test_the_final_loss_is_what_the_checks_say_of_the_final_text(before, after, 
         *sorted(data.draw(st.sets(st.sampled_from(CONDITIONS[1:])))),
         included=sorted(included),
         missing=sorted(terms - included),
+        carried={term: data.draw(TEXTS) for term in sorted(included)},
     )
     second = lost(*sorted(data.draw(st.sets(st.sampled_from(["direct_answer", "nothing_to_remove"])))))
     found = final_loss(merged, answered(before), second, answered(after))
     assert {*found.included_terms, *found.missing_terms} == terms
     words = words_of(TURNS[0].content, after)
-    assert not any(stands_in(term, words) for term in found.missing_terms)
+    for term in terms:
+        claim = merged.carried_by.get(term, "")
+        there = stands_in(term, words) or (words_of(claim) and is_quoted(claim, words))
+        assert (term in found.included_terms) == bool(there)
     assert ("terms" in found.unmet) == bool(found.missing_terms)
     assert {"direct_answer", "nothing_to_remove"} & {*found.unmet} == {*second.unmet}
     assert {"question", "context"} & {*found.unmet} == {"question", "context"} & {*merged.unmet}

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from entp.nodes.ask import MAX_REASKS, Model, ask, read_reply
-from entp.nodes.rating import rate_row
-from entp.nodes.replies import Answer, Rating
+from entp.nodes.replies import Answer, AnswerCheck, DomainReport, MergedCorpora, Rating
+from entp.nodes.schema import ReplyLimits, reply_schema
 from entp.prompts.inputs import RatingInput
 from entp.records.calls import ChatReply, call_key
 from entp.records.conversation import Turn
@@ -108,15 +108,29 @@ def test_the_profile_decides_prompt_and_schema(fake_chat):
     rate(full, "full")
     rate(compact, "compact")
     assert len(full.asked[0].messages[1].content) > len(compact.asked[0].messages[1].content)
-    assert "declined" in full.asked[0].reply_schema["properties"]
-    assert "declined" not in compact.asked[0].reply_schema["properties"]
     assert full.asked[0].template_hash != compact.asked[0].template_hash
+
+
+@pytest.mark.parametrize(
+    ("reply", "key"),
+    [(Answer, "declined"), (DomainReport, "reason"), (AnswerCheck, "said_instead"), (MergedCorpora, "plan")],
+)
+def test_a_small_model_is_not_asked_for_keys_that_have_a_default(reply, key):
+    full, compact = reply_schema(reply), reply_schema(reply, ReplyLimits())
+    assert f'"{key}"' in json.dumps(full)
+    assert f'"{key}"' not in json.dumps(compact)
+
+
+def test_a_reply_that_judges_has_no_way_to_decline(fake_chat):
+    with pytest.raises(ReplyUnusable, match="declined"):
+        rate(fake_chat(lambda operator, messages: GOOD | {"declined": "it is about a crime"}))
 
 
 def test_an_attempt_number_makes_another_call(fake_chat):
     chat = fake_chat(in_turn(GOOD))
     for attempt in (1, 2):
-        asyncio.run(rate_row(ROW, Model(chat), attempt=attempt))
+        given = RatingInput(conversation=ROW)
+        asyncio.run(ask(Model(chat), given, Rating, attempt=attempt))
     keys = {call_key(chat.identity, request) for request in chat.asked}
     assert len(keys) == 2
 

@@ -81,6 +81,12 @@ def test_the_model_can_rate_every_row(rate, model_server):
     assert set(json.loads(ratings[0]["criteria"])) == {"rarity", "complexity", "informativeness"}
 
 
+def test_a_rubric_is_another_prompt_for_the_same_four_numbers(rate, model_server):
+    _, ratings = rate([{"critic": 1}], rater="model", rubric="ds2")
+    assert model_server.calls == ["reply_mode", "rating_ds2"]
+    assert set(json.loads(ratings[0]["criteria"])) == {"rarity", "complexity", "informativeness"}
+
+
 def test_a_wrong_key_stops_the_stage_at_once(rate, model_server):
     model_server.answers = lambda operator, messages: 401
     with pytest.raises(AccessRefused):

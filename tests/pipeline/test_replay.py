@@ -103,8 +103,8 @@ def test_what_the_model_refused_comes_out_refused(run_whole, folder, model_serve
     default = model_server.answers
 
     def declining(operator, messages):
-        if operator == "final_answer_check":
-            return {"direct_answer": None, "information_to_remove": None, "declined": "I would rather not"}
+        if operator in {"missing_answer", "redundant"}:
+            return {"answer": "", "declined": "I would rather not"}
         return 400 if operator == "answer" else default(operator, messages)
 
     model_server.answers = declining

@@ -81,7 +81,7 @@ def test_data_adds_no_line_no_section_and_no_role(kind, profile, text):
 
 def test_names_of_placeholders_in_data_are_not_filled_in():
     turns = (Turn(role="user", content="$variant ${variant} $other"),)
-    content = render(MissingAnswerInput(turns), "full").messages[1].content
+    content = render(MissingAnswerInput(turns, None), "full").messages[1].content
     assert content.count("$variant ${variant} $other") == 1
 
 
