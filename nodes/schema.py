@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .replies import PHRASE, SENTENCE, TEXT, Reply
+from .replies import PHRASE, SENTENCE, SMALL_MODELS, TEXT, Reply
 
 Schema = dict[str, Any]
 
@@ -19,6 +19,7 @@ class ReplyLimits(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     text_characters: int = 240
+    least_text_characters: int = 20
     sentence_characters: int = 80
     phrase_characters: int = 32
     items: int = 4
@@ -72,12 +73,18 @@ def _with_limits(schema: Schema, limits: ReplyLimits | None) -> Schema:
             TEXT: limits.text_characters,
         }
         schema["maxLength"] = kinds[schema["maxLength"]]
+    if SMALL_MODELS.keys() <= schema.get("properties", {}).keys():
+        parts = schema["properties"]
+        schema["properties"] = {
+            name: parts[key] | {"minLength": limits.least_text_characters}
+            for key, name in SMALL_MODELS.items()
+        }
     if schema.get("type") == "number":
         # grammars do not bound fractions; a list of tenths does
         tenths = range(round(10 * schema["minimum"]), round(10 * schema["maximum"]) + 1)
         return {"enum": [tenth / 10 for tenth in tenths]}
     if schema.get("type") == "array" and schema.get("minItems") != schema.get("maxItems"):
-        holds_exchanges = "assistant" in schema["items"].get("properties", {})
+        holds_exchanges = SMALL_MODELS["assistant"] in schema["items"].get("properties", {})
         schema["maxItems"] = limits.exchanges if holds_exchanges else limits.items
     return schema
 
