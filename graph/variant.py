@@ -24,12 +24,12 @@ def variant_graph(model: Model, ablate: FusionAblation = "none") -> VariantGraph
     """Wire the steps of one variant; `ablate` is the part that is switched off, for a comparison."""
     steps = VariantSteps(model, ablate)
     graph = StateGraph(VariantState, FusionSettings)
-    first, *more = cycles_of(ablate)
-    graph.add_edge(START, check_of(first).name)
-    if first == 1:
-        after = check_of(2).name if more else "finish"
-        _add_cycle(graph, 1, steps, steps.information_completeness, best="keep_best_merge", then=after)
-    if first == 2 or more:
+    cycles = cycles_of(ablate)
+    graph.add_edge(START, check_of(cycles[0]).name)
+    if 1 in cycles:
+        then = check_of(2).name if 2 in cycles else "finish"
+        _add_cycle(graph, 1, steps, steps.information_completeness, best="keep_best_merge", then=then)
+    if 2 in cycles:
         _add_cycle(graph, 2, steps, steps.final_answer_check, best="keep_best_answer", then="finish")
     graph.add_node("finish", steps.finish)
     graph.add_edge("finish", END)
