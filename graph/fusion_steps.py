@@ -12,13 +12,12 @@ from ..nodes.ask import Model
 from ..nodes.domain_analysis import analyse_domains
 from ..nodes.merged_corpus_generation import merge_corpora
 from ..nodes.replies import turns_of
-from ..prompts.strategies import strategies_for
+from ..prompts.strategies import FREE_MERGE, strategies_for
 from ..records.conversation import from_json, to_json
 from ..records.errors import ModelError
-from .optimizer import least
+from ..records.vocabulary import VARIANTS, FusionAblation
+from .optimizer import MERGE_TEMPLATE, least
 from .state import Brief, Draft, FusionSettings, FusionState, Outcome, VariantState
-
-MERGE_TEMPLATE = "merged_corpus_generation"
 
 
 class VariantNode(Protocol):
@@ -29,10 +28,11 @@ class VariantNode(Protocol):
 
 
 class FusionSteps:
-    """The nodes of the fusion graph, bound to a model."""
+    """The nodes of the fusion graph, bound to a model; `ablate` is the part that is switched off."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, ablate: FusionAblation = "none") -> None:
         self._model = model
+        self._ablate = ablate
 
     async def domain_analysis(self, state: FusionState, runtime: Runtime[FusionSettings]) -> FusionState:
         """Report both domains and their relationship (DA)."""
@@ -50,9 +50,10 @@ class FusionSteps:
     async def strategy_selection(self, state: FusionState) -> FusionState:
         """Take the three strategies of the relationship (SS): a table, no model.
 
-        Whatever follows reads them from the state.
+        Whatever follows reads them from the state. Without `strategies` every variant is a free merge.
         """
-        chosen = strategies_for(state["domains"]["relationship"])
+        free = (FREE_MERGE,) * VARIANTS
+        chosen = free if self._ablate == "strategies" else strategies_for(state["domains"]["relationship"])
         return {"strategies": [strategy._asdict() for strategy in chosen]}
 
     async def merged_corpus_generation(
@@ -96,6 +97,7 @@ def to_variants(state: FusionState) -> list[Send]:
                     fusion_id=state["fusion_id"],
                     variant=number,
                     strategy=strategy,
+                    strategies=state["strategies"],
                     left=state["left"],
                     right=state["right"],
                     domains=state["domains"],

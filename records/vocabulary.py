@@ -47,6 +47,10 @@ Quality: TypeAlias = Literal["LQ", "HQ"]
 """Low or high, by the corrected score (Section 3.1)."""
 MemberKind: TypeAlias = Literal["HQ", "LQ", "intra", "inter"]
 """What a row of a data set is: of the pool by quality, or fused of a pair."""
+FusionAblation: TypeAlias = Literal["none", "spo", "strategies", "checks", "cycle1", "cycle2"]
+"""The part of a fusion that is switched off, for a comparison; one at a time."""
+Ablation: TypeAlias = Literal[FusionAblation, "progressive"]
+"""Likewise of a run: `progressive` is about its plan of pairs."""
 Profile: TypeAlias = Literal["full", "compact"]
 """The prompts: whole, or short for small models."""
 ReplyModeChoice: TypeAlias = Literal["auto", "json_schema", "json_object", "plain"]

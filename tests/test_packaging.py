@@ -10,11 +10,14 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
 from entp.cli.main import entp
+from entp.records.vocabulary import Ablation
+from small_pool import every_encoder_faked
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -126,6 +129,24 @@ def test_the_readmes_stages_and_views_run(example_folder, model_server):
         *["status", "list", "list", "verify", "show"],
     ]
     assert (example_folder / "train.jsonl").stat().st_size > 0
+
+
+def test_the_ablations_leave_a_data_set_each(example_folder, model_server):
+    """The commands of docs/ablations.md, as they stand there but for pool, model and encoder."""
+    pool = example_folder / "pool.jsonl"
+    rows = [json.loads(line) for line in pool.read_text("utf-8").splitlines()[:12]]
+    for at, row in enumerate(rows):
+        row["ratings"] = {"critic": at % 4}
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    here = {"gpt-4o-mini": "fake"}
+    asked = ["--base-url", model_server.base_url, "--encoder", "fake", "--similarity", "0.5"]
+    with every_encoder_faked():
+        for words in commands(ROOT / "docs" / "ablations.md"):
+            more = asked if "pool.jsonl" in words else []
+            assert entp.main([*(here.get(w, w) for w in words), *more], standalone_mode=False) == 0, words
+    found = {path.parent.name: path.stem for path in example_folder.glob("runs/*/*.jsonl")}
+    parts = [part for part in get_args(Ablation) if part != "none"]
+    assert found == {"whole": "entp", **{f"without-{part}": f"entp-without-{part}" for part in parts}}
 
 
 def test_make_targets_in_the_documents_exist():

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...graph.state import calls_of_a_fusion
 from ...nodes.ask import MAX_REASKS
 from ...records.stored import Stored
 from ..run.run_folder import Run
 from ..run.stage import AnyStage, StageEnd, run_stage, state_of
-from ..stages.fuse import FuseSettings, chosen_pairs
+from ..stages.fuse import calls_of_one, chosen_pairs
 from ..stages.order import stage_named
 from ..stages.rate import rows_to_rate
 from .estimate import Estimate, estimate_of_fusions, estimate_of_ratings
@@ -84,7 +83,7 @@ def fusion_plan(run: Run) -> Plan:
         rows_to_rate=0,
         rating_calls=_bounds(0, 1, 1),
         pairs=pairs,
-        fusion_calls=_bounds(pairs, *calls_of_a_fusion(run.settings.of(FuseSettings).budget)),
+        fusion_calls=_bounds(pairs, *calls_of_one(run)),
         estimate=ahead.estimate if ahead else estimate_of_fusions(run, 0, 0),
     )
 

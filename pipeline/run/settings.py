@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from ...records.errors import UsageError
 from ...records.stored import JsonObject
-from ...records.vocabulary import KeepCheckpoints, Profile, ReplyModeChoice
+from ...records.vocabulary import Ablation, KeepCheckpoints, Profile, ReplyModeChoice
 
 SettingKind: TypeAlias = Literal["results", "asking", "places"]
 
@@ -51,6 +51,15 @@ class Seeded(Part):
     """Settings of a stage that draws."""
 
     seed: int = Field(default=0, ge=0, description="for every draw: shuffles, ties, samples")
+
+
+class Ablated(Part):
+    """Settings of a stage from which a part of the method may be taken, for a comparison."""
+
+    ablate: Ablation = Field(
+        default="none",
+        description="part of the method to switch off for a comparison; names of data sets say which",
+    )
 
 
 class ModelSettings(Part):

@@ -7,19 +7,20 @@ from dataclasses import fields
 
 from pydantic import Field
 
-from ...graph.state import FusionSettings
+from ...graph.state import FusionSettings, calls_of_a_fusion
 from ...records.books import Books
+from ...records.errors import UsageError
 from ...records.lines import Line, Table
 from ...records.pairs import Pair
-from ...records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Tie
+from ...records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, FusionAblation, Tie
 from ..run.run_folder import Run
-from ..run.settings import ModelSettings, Seeded
+from ..run.settings import Ablated, ModelSettings, Seeded
 from ..run.stage import Findings, Result, Stage
 from .rate import by_kind
 from .spending import Spent
 
 
-class FuseSettings(ModelSettings, Seeded):
+class FuseSettings(ModelSettings, Seeded, Ablated):
     """How every fusion is made."""
 
     budget: int = Field(default=BUDGET, ge=1, le=10, description="most attempts a cycle, the first included")
@@ -32,6 +33,11 @@ class FuseSettings(ModelSettings, Seeded):
     domain_temperature: float = Field(
         default=DOMAIN_TEMPERATURE, ge=0, le=2, description="for domain analysis"
     )
+
+    @property
+    def fusion_ablate(self) -> FusionAblation:
+        """The part of every fusion that is switched off; `progressive` leaves each fusion as it is."""
+        return "none" if self.ablate == "progressive" else self.ablate
 
 
 class FuseFindings(Findings):
@@ -55,6 +61,12 @@ def fusion_settings(run: Run) -> FusionSettings:
     """What the run's settings decide about every fusion."""
     settings = run.settings.of(FuseSettings)
     return FusionSettings(**{field.name: getattr(settings, field.name) for field in fields(FusionSettings)})
+
+
+def calls_of_one(run: Run) -> tuple[int, int]:
+    """The least and the most calls of a fusion, re-asks not counted."""
+    settings = run.settings.of(FuseSettings)
+    return calls_of_a_fusion(settings.budget, settings.fusion_ablate)
 
 
 def chosen_pairs(run: Run) -> list[Pair]:
@@ -94,6 +106,26 @@ def books(run: Run) -> Books:
     )
 
 
+def _check(run: Run) -> None:
+    """Refuse to make some of the pairs in one way where others stand that were made in another.
+
+    A data set of both would be named after one of them.
+    """
+    if run.scope.pairs is None:
+        return
+    now, chosen = run.settings.of(FuseSettings).fusion_ablate, {pair.id for pair in chosen_pairs(run)}
+    others = (pair.id for pair in run.store.pairs.all() if pair.id not in chosen)
+    found = {made.recipe.ablate for made in run.store.fusions.made_alike(others) if made.recipe} - {now}
+    if found:
+        message = f"--pairs would leave fusions made with --ablate {min(found)} beside those with {now}"
+        raise UsageError(message, "leave out --pairs, or give this comparison a folder of its own with --run")
+
+
+def _idle(run: Run) -> tuple[str, ...]:
+    """The setting of ablations, where it changes nothing about a fusion."""
+    return ("ablate",) if run.settings.of(FuseSettings).fusion_ablate == "none" else ()
+
+
 def _left(run: Run) -> bool:
     there = set(run.store.fusions.ids())
     return any(pair.id not in there for pair in chosen_pairs(run))
@@ -121,6 +153,8 @@ STAGE = Stage(
     reads=("load", "select"),
     tables=("fusions", "fused_rows", "lineage"),
     asks=True,
+    check=_check,
+    idle=_idle,
     left=_left,
     listed="entp list fusions, entp list fused",
     heeds=("keep_checkpoints",),

@@ -11,11 +11,11 @@ from ...records.books import Books
 from ...records.lines import Line
 from ...records.vocabulary import ContentClass, Fold, PairKind
 from ..run.run_folder import Run
-from ..run.settings import Seeded
+from ..run.settings import Ablated, Seeded
 from ..run.stage import Findings, Result, Stage
 
 
-class SelectSettings(Seeded):
+class SelectSettings(Seeded, Ablated):
     """Which low-quality rows take part, how they are clustered, and which pairs are planned."""
 
     include: tuple[ContentClass, ...] = Field(
@@ -59,6 +59,11 @@ async def _work(run: Run) -> Result[SelectFindings]:
     return await select(run)
 
 
+def _idle(run: Run) -> tuple[str, ...]:
+    """The setting of ablations, where it is about what comes after the plan."""
+    return () if run.settings.of(SelectSettings).ablate == "progressive" else ("ablate",)
+
+
 def _so_far(run: Run) -> Books:
     low = sum(1 for _ in run.store.scores.of_quality("LQ"))
     return Books(inputs=low, pending=low)
@@ -91,4 +96,5 @@ STAGE = Stage(
     so_far=_so_far,
     reads=("embed", "score"),
     tables=("clusters", "pairs"),
+    idle=_idle,
 )

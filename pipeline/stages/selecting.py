@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,15 +43,18 @@ async def select(run: Run) -> Result[SelectFindings]:
     vectors = embeddings(run)[[row.position for row in taken]]
     clusters, representatives = _cluster(run, ids, vectors)
     skipped = [settings.singletons == "skip" and len(cluster) == 1 for cluster in representatives]
+    folded = settings.ablate != "progressive"
     plan = make_pairs(
         [
             [] if skip else [ids[at] for at in cluster]
             for skip, cluster in zip(skipped, representatives, strict=True)
         ],
         seed=settings.seed,
-        fold=settings.fold,
+        fold=settings.fold if folded else "tree",
         kinds=settings.kinds,
     )
+    if not folded:  # the first level of a tree: each representative in one pair at most
+        plan = replace(plan, pairs=tuple(pair for pair in plan.pairs if pair.depth == 1))
     with run.store.transaction():
         run.store.clusters.replace(_members(ids, clusters, representatives))
         run.store.pairs.replace(_pair(pair, position) for position, pair in enumerate(plan.pairs))
