@@ -171,8 +171,7 @@ class _Forest:
         if isinstance(judged, _Broken):
             yield message.at_its_place(Misfit(*judged))
         elif message.key not in self._replied_to:
-            whole = self._whole(message) if judged <= max_row_bytes else too_long(judged, max_row_bytes)
-            yield message.at_its_place(whole)
+            yield message.at_its_place(self._whole(message, judged, max_row_bytes))
 
     def _judge(self, message: _Message) -> int | _Broken:
         way: list[_Message] = []
@@ -208,7 +207,11 @@ class _Forest:
         found = f"one of {self._first_ones[message.tree]} messages of a tree that reply to none"
         return _Broken(found, "one such message in a tree")
 
-    def _whole(self, message: _Message) -> dict[str, Any]:
+    def _whole(self, message: _Message, size: int, max_row_bytes: int) -> dict[str, Any] | Misfit:
+        if size > max_row_bytes:
+            return too_long(size, max_row_bytes)
+        if message.turn and message.turn["role"] == "prompter":
+            return Misfit("a question that nobody answered", "an answer at the end of a conversation")
         turns = []
         above: _Message | None = message
         while above is not None:

@@ -97,7 +97,7 @@ def test_every_way_to_an_answer_that_nobody_replied_to_is_a_row(tmp_path, form):
     assert contents(rows) == ROWS
     assert {row.source for row in rows} == {"oasst1"}
     assert {turn.role for row in rows for turn in row.turns[::2]} == {"user"}
-    assert "the last turn is user" in rejected.found
+    assert "a question that nobody" in rejected.found
 
 
 @given(order=st.permutations(TREE))
@@ -159,7 +159,7 @@ BROKEN = [
     (
         [message("a"), message("ab", "a", review_result=False)],
         [],
-        {1: "the last turn is user", 2: "turned down"},
+        {1: "a question that nobody", 2: "turned down"},
     ),
     (
         [message("a"), message("ab", "a", deleted=True, text=None), message("abc", "ab"), message("ac", "a")],
@@ -168,14 +168,18 @@ BROKEN = [
     ),
     ([message("a"), message("ab", "a"), message("ab", "a")], ["ab"], {3: "message ab again, first at"}),
     ([message("a"), message("ab", "a", "moderator")], [], {2: "'role' of turn 2 is 'moderator'"}),
-    ([message("a"), message("ab", "a", "prompter")], [], {2: "turn 2 is user, expected assistant"}),
+    (
+        [message("a"), message("ab", "a", "prompter"), message("abc", "ab", "assistant")],
+        [],
+        {3: "turn 2 is user, expected assistant"},
+    ),
     (
         [message("a"), message("ab", "a", text=7)],
         [],
-        {1: "the last turn is user", 2: "'text' of message ab is a"},
+        {1: "a question that nobody", 2: "'text' of message ab is a"},
     ),
     ([message("a"), message("ab", "a", text=" ")], [], {2: "turn 2 (assistant) is empty"}),
-    ([message("a"), message("ab", ["a"])], [], {1: "the last turn is user", 2: "'parent_id' is an array"}),
+    ([message("a"), message("ab", ["a"])], [], {1: "a question that nobody", 2: "'parent_id' is an array"}),
     ([message("a"), message("ab", "a"), message("", "ab")], ["ab"], {3: "no 'message_id'"}),
     ([message("a", review_result=None), message("ab", "a", deleted=None)], ["ab"], {}),
     ([message("1"), message(12, 1, "assistant")], ["12"], {}),
@@ -244,7 +248,7 @@ NESTED_MISFITS = [
     ),
     (
         {"message_tree_id": "a", "prompt": {"text": "q", "role": "prompter", "replies": [None]}},
-        "the last turn is user, expected assistant (and 1 more in this record)",
+        "a question that nobody answered (and 1 more in this record)",
     ),
 ]
 
