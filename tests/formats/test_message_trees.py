@@ -209,16 +209,25 @@ def test_a_line_that_cannot_be_read_breaks_only_what_replies_to_it(tmp_path):
 def test_every_message_is_in_a_row_or_rejected(tmp_path):
     draw = random.Random(5)
     names = [str(number) for number in range(400)]
-    messages = [
-        message(name, draw.choice([None, *names]), draw.choice(ROLES), deleted=draw.random() < 0.1)
-        for name in names
-    ]
+    messages = []
+    for number, name in enumerate(names):
+        # one written earlier, sometimes none or one that is not there, and now and then a later one: a loop
+        near = names[max(0, number - 30) : number] or [None]
+        parent = draw.choice([*near, None, "lost", *names[number : number + 2]])
+        role = draw.choice(ROLES) if parent else "prompter"
+        messages.append(message(name, parent, role, tree=None, deleted=draw.random() < 0.05))
     rows, rejected = rows_and_rejected(lines(tmp_path / "a.jsonl", messages))
-    told = {turn.content for row in rows for turn in row.turns}
-    told |= {messages[row.line - 1]["text"] for row in rejected}
-    replied_to = {each["parent_id"] for each in messages if not each["deleted"]}
-    # what is above a rejected end is reported by that end
-    assert {each["text"] for each in messages if each["message_id"] not in replied_to} <= told
+    parents = {each["message_id"]: each["parent_id"] for each in messages}
+    told = {turn.content.removeprefix("text of ") for row in rows for turn in row.turns}
+    for row in rejected:
+        name = names[row.line - 1]
+        while name is not None and name not in told:
+            told.add(name)
+            # what leads to a rejected end is told by it
+            name = parents.get(name)
+    assert told - {"lost"} == set(names)
+    assert len(rows) > 3
+    assert len({row.expected for row in rejected}) > 3
 
 
 def test_what_is_rejected_of_a_tree_is_one_line_with_its_number(tmp_path):
