@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ..records.vocabulary import Profile
 from .replies import PHRASE, SENTENCE, SMALL_MODELS, TEXT, Reply
 
 Schema = dict[str, Any]
@@ -26,6 +27,11 @@ class ReplyLimits(BaseModel):
     exchanges: int = 1
 
 
+def limits_of(profile: Profile) -> ReplyLimits | None:
+    """Small models get their replies bounded by the schema."""
+    return ReplyLimits() if profile == "compact" else None
+
+
 @cache
 def reply_schema(reply: type[Reply], limits: ReplyLimits | None = None) -> Schema:
     """The JSON schema of a reply, references resolved and every key required.
@@ -38,6 +44,18 @@ def reply_schema(reply: type[Reply], limits: ReplyLimits | None = None) -> Schem
     schema: Schema = _resolved(whole, whole.get("$defs", {}), limits)
     _require_all(schema)
     return schema
+
+
+def schemas_in(schema: Any) -> Iterator[Schema]:
+    """A schema and all within it, from the outermost in; their keys are the keywords."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from schemas_in(part)
+    elif isinstance(schema, dict):
+        yield schema
+        for key, value in schema.items():
+            # the names of properties are data, not keywords
+            yield from schemas_in([*value.values()] if key == "properties" else value)
 
 
 def _resolved(node: Any, definitions: Mapping[str, Any], limits: ReplyLimits | None) -> Any:

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -14,6 +15,7 @@ from typing import get_args
 
 import click
 import pytest
+from paper_corpora import write_corpora
 
 from entp.cli.main import entp
 from entp.records.vocabulary import Ablation
@@ -91,6 +93,7 @@ def example_folder(tmp_path, monkeypatch):
     for file in (tmp_path / "examples" / "pool.jsonl", tmp_path / "pool.jsonl"):
         file.write_text("".join(lines[:60] + lines[-3:]), "utf-8")
     (tmp_path / "more.parquet").touch()
+    write_corpora(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -147,6 +150,39 @@ def test_the_ablations_leave_a_data_set_each(example_folder, model_server):
     found = {path.parent.name: path.stem for path in example_folder.glob("runs/*/*.jsonl")}
     parts = [part for part in get_args(Ablation) if part != "none"]
     assert found == {"whole": "entp", **{f"without-{part}": f"entp-without-{part}" for part in parts}}
+
+
+def test_the_papers_pool_is_made_as_its_page_says(example_folder, capsys):
+    """The page's draw and its commands, over a few records of each corpus as it is published."""
+    page = (ROOT / "docs" / "paper-pool.md").read_text("utf-8")
+    (draw,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (example_folder / "wizardlm.jsonl").unlink()
+    subprocess.run([sys.executable, "-c", draw], check=True)
+    for words in commands(ROOT / "docs" / "paper-pool.md"):
+        # 3: done, with records that are not rows
+        assert entp.main(words, standalone_mode=False) == (3 if words[0] == "load" else 0), words
+    told = capsys.readouterr()
+    expected = dict(re.findall(r"^\| (\w+) \| ([\d,]+) \|", page, re.MULTILINE))
+    assert sum(int(rows.replace(",", "")) for rows in expected.values()) == 300_932
+    rows = {source: re.search(rf"^{source} +(\d+) +([\d.]+) ", told.out, re.MULTILINE) for source in expected}
+    assert {source: found.groups() for source, found in rows.items()} == {
+        "flan_v2": ("2", "1.0"),
+        "wizardlm": ("2", "1.0"),
+        "stanford_alpaca": ("2", "1.0"),
+        "oasst1": ("3", "1.67"),
+        "dolly": ("2", "1.0"),
+    }
+    shapes = re.findall(r"(\w+)\.jsonl?: \w+, (\w+) shape", told.err)
+    assert dict(shapes) == {
+        "flan_v2": "flan",
+        "oasst1": "oasst_trees",
+        "wizardlm": "sharegpt",
+        "dolly": "dolly",
+        "stanford_alpaca": "alpaca",
+    }
+    # what the page says of rows that the paper's pool has and this one has not
+    assert "stanford_alpaca.json:1 again" in told.out
+    assert "a question that nobody answered" in told.out
 
 
 def test_make_targets_in_the_documents_exist():

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import Counts, RecordedChat
 from ...nodes.ask import ChatModel, Model
+from ...nodes.schema import limits_of
 from ...providers.admission import Admission
 from ...records.calls import Origin
 from ...records.errors import UsageError
@@ -92,7 +93,7 @@ async def open_chat(
             api_key = None
 
         @cache
-        def chat_in(mode: ReplyMode) -> OpenAIChat:
+        def chat_in(mode: ReplyMode, admission: Admission | None = admission) -> OpenAIChat:
             chat = OpenAIChat(
                 model=name,
                 base_url=base_url,
@@ -108,7 +109,9 @@ async def open_chat(
         mode: ReplyMode = "json_schema" if wanted.reply_mode == "auto" else wanted.reply_mode
         await chat_in(mode).check()
         if wanted.reply_mode == "auto" and not embedded:
-            mode = await settled_reply_mode(chat_in, address or "", ledger)
+            limits = limits_of(wanted.profile_for(name))
+            # without the run's admission, which a refusal such as 404 would close
+            mode = await settled_reply_mode(lambda mode: chat_in(mode, None), address or "", limits, ledger)
         yield chat_in(mode)
 
 
