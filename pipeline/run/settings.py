@@ -151,7 +151,10 @@ class Scope:
 
     pairs: int | None = field(
         default=None,
-        metadata={"description": "fuse only so many pairs, both kinds, short texts first: a cheap trial"},
+        metadata={
+            "description": "fuse only so many pairs, both kinds, those of the shortest texts first: a cheap "
+            "trial and not a sample; for a sample give --intra, --inter or --rows"
+        },
     )
     retry_failed: bool = False
     """Failed items begin once more."""

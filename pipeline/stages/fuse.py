@@ -73,7 +73,8 @@ def chosen_pairs(run: Run) -> list[Pair]:
     """The pairs in the scope of this command, operands before what uses them.
 
     With `--pairs N` it is N of the plan, half of each kind where there are as many: those of two rows before
-    those of earlier fusions, short texts first, so that a trial is cheap. It is not a random sample.
+    those of earlier fusions, short texts first, so that a trial is cheap. It is not a random sample; what
+    `select` draws by `--intra`, `--inter` and `--rows` is.
     """
     limit = run.scope.pairs
     if limit is None:
@@ -135,6 +136,7 @@ def _lines(found: FuseFindings) -> Iterator[Line]:
     yield f"{found.pairs} pairs gave {found.fused_rows} fused rows"
     if found.left:
         yield f"{found.left} pairs are left; the same command without --pairs goes on with them"
+        yield "--pairs takes short texts first: a cheap trial, not a sample of all pairs"
     if found.losses:
         yield Table(("loss left", "rows"), list(found.losses.items()))
     yield from found.spent.lines()
