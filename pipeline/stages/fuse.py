@@ -28,7 +28,7 @@ class FuseSettings(ModelSettings, Seeded, Ablated):
         default="terms", description="of attempts of equal loss: fewest missing terms, or the paper's draw"
     )
     temperature: float = Field(
-        default=TEMPERATURE, ge=0, le=2, description="for every operator but domain analysis"
+        default=TEMPERATURE, ge=0, le=2, description="of the fusion's operators but domain analysis"
     )
     domain_temperature: float = Field(
         default=DOMAIN_TEMPERATURE, ge=0, le=2, description="for domain analysis"
