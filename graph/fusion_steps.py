@@ -17,7 +17,8 @@ from ..records.conversation import from_json, to_json
 from ..records.errors import ModelError
 from ..records.vocabulary import VARIANTS, FusionAblation
 from .optimizer import MERGE_TEMPLATE, least
-from .state import Brief, Draft, FusionSettings, FusionState, Outcome, VariantState
+from .state import Brief, Draft, FusionSettings, FusionState, Json, Outcome, TurnJson, VariantState
+from .terms import is_foreign, words_of
 
 
 class VariantNode(Protocol):
@@ -35,15 +36,21 @@ class FusionSteps:
         self._ablate = ablate
 
     async def domain_analysis(self, state: FusionState, runtime: Runtime[FusionSettings]) -> FusionState:
-        """Report both domains and their relationship (DA)."""
+        """Report both domains and their relationship (DA), without key terms that no source has."""
         asked = await analyse_domains(
             from_json(state["left"]),
             from_json(state["right"]),
             self._model,
             temperature=runtime.context.domain_temperature,
         )
+        domains, overrides = asked.reply.model_dump(), list[str]()
+        if self._ablate != "checks":
+            overrides = [
+                note for side in ("left", "right") for note in _set_aside(domains[side], state[side])
+            ]
         return {
-            "domains": asked.reply.model_dump(),
+            "domains": domains,
+            "overrides": overrides,
             "calls": [call.model_dump() for call in asked.calls],
         }
 
@@ -85,6 +92,14 @@ class FusionSteps:
         position = least([loss for loss, _ in fused], runtime.context.seed, state["fusion_id"])
         _, best = fused[position]
         return {"carried": best["variant"], "corpus": best["turns"]}
+
+
+def _set_aside(corpus: Json, turns: list[TurnJson]) -> list[str]:
+    """Take the key terms out of a corpus's report that have no word in its turns, and say which."""
+    words = words_of(*(turn["content"] for turn in turns))
+    foreign = [term for term in corpus["key_terms"] if is_foreign(term, words)]
+    corpus["key_terms"] = [term for term in corpus["key_terms"] if term not in foreign]
+    return [f"terms: {term!r} is a key term of a source that has no word of it" for term in foreign]
 
 
 def to_variants(state: FusionState) -> list[Send]:

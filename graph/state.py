@@ -115,6 +115,7 @@ class FusionState(TypedDict, total=False):
     left: list[TurnJson]
     right: list[TurnJson]
     domains: Json
+    overrides: list[str]  # what the domain report said that its corpora do not bear out
     strategies: list[StrategyJson]  # one a variant, in order
     drafts: list[Draft]
     calls: list[Json]  # its own, before its variants

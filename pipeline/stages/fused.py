@@ -61,7 +61,7 @@ def ended_records(claim: Claim, state: FusionState, asked: str, recipe: Recipe) 
         asked=asked,
         status="done",
         recipe=recipe,
-        domains=state["domains"],
+        domains={**state["domains"], "overrides": state["overrides"]},
         strategies=[strategy["name"] for strategy in state["strategies"]],
         templates=templates_of(calls, [attempt for outcome in outcomes for attempt in outcome["attempts"]]),
         carried=None if carried is None else fused_id(fusion_id, carried),
