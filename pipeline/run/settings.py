@@ -144,6 +144,8 @@ class Scope:
         default=None,
         metadata={"description": "fuse only so many pairs, both kinds, short texts first: a cheap trial"},
     )
+    only: str | None = None
+    """Fuse only the pair of this id, and the fusions that it builds on."""
     retry_failed: bool = False
     """Failed items begin once more."""
 
