@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def test_the_page_prints_what_its_commands_print():
             assert fits(shown.printed, printed), f"{shown.code}prints\n{printed}"
             compared += 1
     assert compared > 10
+    line = beside(names["pair"].left, names["pair"].right, names["fused"])
+    assert line in PAGE
+    assert line in README
+
+
+def beside(*conversations):
+    """Conversations of one exchange as a table has them, a column each."""
+    said = zip(*([turn.content for turn in each.turns] for each in conversations), strict=True)
+    cells = ([re.sub(" +", " ", text).replace("\n\n", "<br><br>") for text in turns] for turns in said)
+    return "".join(
+        f"| {who} | {' | '.join(row)} |\n" for who, row in zip(("user", "assistant"), cells, strict=True)
+    )
 
 
 @pytest.mark.usefixtures("beside_the_examples")
