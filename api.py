@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -38,6 +38,7 @@ from .records.rows import StoredRow
 if TYPE_CHECKING:
     import datasets
 
+    from .nodes.ask import ChatModel
     from .pipeline.ahead.job import Plan
     from .pipeline.ahead.resume import Resume
 
@@ -78,11 +79,16 @@ def _alone(run: Run, work: Coroutine[Any, Any, T], /) -> T:
 
 @dataclass(frozen=True)
 class Host:
-    """The program around a run: where progress goes, the model server's key, what drives the work."""
+    """The program around a run: where progress goes, the model server's key, what drives the work.
+
+    `chat` answers in place of the model that the settings name: give its name there too, so that what it has
+    answered is up to date the next time.
+    """
 
     progress: Progress = field(default_factory=Quiet)
     key: str | None = field(default=None, repr=False)
     runner: Runner = _alone
+    chat: ChatModel | None = None
 
 
 ALONE = Host()
@@ -178,7 +184,7 @@ def _opened(
     ) as opened:
         if resume == "never":
             refuse_begun(opened, command)
-        yield opened
+        yield replace(opened, chat=host.chat)
 
 
 def _with_pool(pool: Iterable[Folder], settings: Settings) -> Settings:

@@ -87,10 +87,13 @@ def commands(document):
 
 @pytest.fixture
 def example_folder(tmp_path, monkeypatch):
-    """A folder with the files that the documents name; the pool is a part of the shipped one."""
+    """A folder with the files that the documents name; the pools are parts of the shipped ones."""
     lines = (ROOT / "examples" / "pool.jsonl").read_text("utf-8").splitlines(keepends=True)
     (tmp_path / "examples").mkdir()
-    for file in (tmp_path / "examples" / "pool.jsonl", tmp_path / "pool.jsonl"):
+    for file in (
+        *(tmp_path / "examples" / f"{name}.jsonl" for name in ("pool", "drawn")),
+        tmp_path / "pool.jsonl",
+    ):
         file.write_text("".join(lines[:60] + lines[-3:]), "utf-8")
     (tmp_path / "more.parquet").touch()
     write_corpora(tmp_path)

@@ -53,12 +53,17 @@ def resolved_model(settings: Settings, key: str | None) -> str:
 async def open_model(run: Run, stage: str) -> AsyncIterator[OpenModel]:
     """The chat model of a run, every call recorded as the stage's; an embedded server lives as long."""
     settings = run.settings
-    with run.open_ledger() as ledger:
-        async with open_chat(settings, run.key, ledger, run.admission) as chat:
-            recorded = RecordedChat(chat, ledger, _origin(run, stage, chat))
-            profile = settings.of(ModelSettings).profile_for(resolved_model(settings, run.key))
-            model = Model(chat=recorded, profile=profile)
-            yield OpenModel(model, recorded.counts)
+    async with AsyncExitStack() as stack:
+        ledger = stack.enter_context(run.open_ledger())
+        chat = run.chat
+        if chat is None:
+            opening = open_chat(settings, run.key, ledger, run.admission)
+            chat, name = await stack.enter_async_context(opening), resolved_model(settings, run.key)
+        else:
+            name = str(chat.identity["model"])
+        recorded = RecordedChat(chat, ledger, _origin(run, stage, chat))
+        model = Model(chat=recorded, profile=settings.of(ModelSettings).profile_for(name))
+        yield OpenModel(model, recorded.counts)
 
 
 def _origin(run: Run, stage: str, chat: ChatModel) -> Origin:

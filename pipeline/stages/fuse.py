@@ -77,6 +77,8 @@ def chosen_pairs(run: Run) -> list[Pair]:
     `select` draws by `--intra`, `--inter` and `--rows` is.
     """
     limit = run.scope.pairs
+    if run.scope.only is not None:
+        return _with_operands(run, run.scope.only)
     if limit is None:
         return sorted(run.store.pairs.all(), key=lambda pair: (pair.depth, pair.position))
     planned = sorted(
@@ -85,6 +87,16 @@ def chosen_pairs(run: Run) -> list[Pair]:
     intra, inter = ([pair for pair, _ in planned if pair.kind == kind] for kind in ("intra", "inter"))
     few_inter = min(len(inter), max(limit // 2, limit - len(intra)))
     return intra[: limit - few_inter] + inter[:few_inter]
+
+
+def _with_operands(run: Run, wanted: str) -> list[Pair]:
+    """A planned pair after those whose fusions it builds on."""
+    pair = run.store.pairs.get(wanted)
+    if pair is None:
+        message = f"no pair {wanted!r} is planned"
+        raise UsageError(message, f"see entp list pairs --run {run.folder}")
+    below = [operand.id for operand in pair.operands if operand.kind == "fusion"]
+    return [*(found for each in below for found in _with_operands(run, each)), pair]
 
 
 def failures(run: Run) -> list[str]:
