@@ -31,10 +31,11 @@ SETTINGS: Mapping[str, Any] = {
     "neighbours": 10,
 }
 OPENING = """\
-First, one pair of rows with replies that a strong model might give. No model is asked: these replies are
-written by hand ({replies}). The rows are real; their ratings are drawn by us, one off in 30 % of
-cases, so that one can see how many are corrected rightly ({pool}). All the rest is the real thing:
-correction, clusters, graph, symbolic checks, ledger and store. The run is kept in {folder}.
+First, one pair of rows with replies such as a strong model might give. No model is asked:
+these replies are written by hand ({replies}).
+The rows are real; their ratings are drawn by us, one off in 30 % of cases, so that one can count how many
+are corrected rightly ({pool}). All the rest is the real thing: correction, clusters, graph,
+symbolic checks, ledger and store. The run is kept in {folder}.
 """
 CLOSING = """\
 Step by step: docs/worked-example.md. Or look for yourself:

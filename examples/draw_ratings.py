@@ -33,19 +33,24 @@ ERRORS = 0.3
 
 def drawn(seed: int) -> list[dict[str, Any]]:
     """The rows that stay, each with a `drawn` rating and the `true` score that it was drawn from."""
+    rows, true = true_rows()
+    rated = rate(true, np.random.default_rng(seed))
+    return [
+        {**row, "ratings": {"drawn": int(one), "true": int(other)}}
+        for row, one, other in zip(rows, rated, true, strict=True)
+    ]
+
+
+def true_rows() -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
+    """The rows that stay, without ratings, and their true scores (N,)."""
     rows = [row for row in map(json.loads, POOL.read_text("utf-8").splitlines()) if row.get("ratings")]
     texts = [plain_text(tuple(Turn(**turn) for turn in row["messages"])) for row in rows]
     vectors = open_encoder("embedded").encode(texts).astype(np.float64)
     regions = KMeans(REGIONS, n_init=4, random_state=3).fit_predict(vectors)
     kept = _amid_their_own(vectors, regions)
     ratings = np.array([row["ratings"][RATER] for row in rows])[kept]
-    true = _true_scores(regions[kept], ratings)
-    rated = _rated(true, np.random.default_rng(seed))
-    found = []
-    for at, *scores in zip(kept, rated, true, strict=True):
-        row = {name: rows[at][name] for name in ("id", "source", "messages")}
-        found.append(row | {"ratings": dict(zip(("drawn", "true"), map(int, scores), strict=True))})
-    return found
+    found = [{name: rows[at][name] for name in ("id", "source", "messages")} for at in kept]
+    return found, _true_scores(regions[kept], ratings)
 
 
 def transition() -> NDArray[np.float64]:
@@ -56,6 +61,13 @@ def transition() -> NDArray[np.float64]:
         axis=1, keepdims=True
     )
     return mixed
+
+
+def rate(true: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """One rating of each row, drawn by T."""
+    beyond = rng.random(len(true))[:, None] > np.cumsum(transition()[true], axis=1)
+    rated: NDArray[np.int64] = beyond[:, :-1].sum(axis=1)
+    return rated
 
 
 def _amid_their_own(vectors: NDArray[np.float64], regions: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -76,13 +88,6 @@ def _true_scores(regions: NDArray[np.int32], ratings: NDArray[np.int64]) -> NDAr
     middles = np.cumsum(sizes[order]) - sizes[order] / 2
     scores = dict(zip(names[order], (NUM_SCORES * middles / sizes.sum()).astype(int), strict=True))
     return np.array([scores[region] for region in regions])
-
-
-def _rated(true: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """One rating of each row, drawn by T."""
-    beyond = rng.random(len(true))[:, None] > np.cumsum(transition()[true], axis=1)
-    rated: NDArray[np.int64] = beyond[:, :-1].sum(axis=1)
-    return rated
 
 
 def main() -> None:
