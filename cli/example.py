@@ -56,7 +56,7 @@ def show_example(folder: Path) -> None:
     root = files("entp")
     with as_file(root / POOL) as pool, as_file(root / REPLIES) as replies:
         host = api.Host(progress=TerminalProgress(), runner=finish, chat=WrittenChat(replies))
-        api.run((pool,), folder, SETTINGS, scope=Scope(only=PAIR), host=host)
+        api.run((pool,), folder, SETTINGS, scope=Scope(only=(PAIR,)), host=host)
     with look_at_run(folder) as run:
         pair = run.store.pairs.get(PAIR)
         assert pair is not None, "it has just been fused"
@@ -64,7 +64,7 @@ def show_example(folder: Path) -> None:
         found = pair_story(run, pair)
         _print_cluster(run, found)
         _print_attempts(found.fused_rows)
-        print_beside(found)
+        print_beside(found, found.carried)
         fused = found.carried.id if found.carried else PAIR
         emit(CLOSING.format(pair=PAIR, fused=fused, folder=folder))
 

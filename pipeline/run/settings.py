@@ -156,8 +156,8 @@ class Scope:
             "trial and not a sample; for a sample give --intra, --inter or --rows"
         },
     )
-    only: str | None = None
-    """Fuse only the pair of this id, and the fusions that it builds on."""
+    only: tuple[str, ...] = ()
+    """Fuse only the pairs of these ids, and the fusions that they build on."""
     retry_failed: bool = False
     """Failed items begin once more."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from pydantic import Field
@@ -77,7 +77,7 @@ def chosen_pairs(run: Run) -> list[Pair]:
     `select` draws by `--intra`, `--inter` and `--rows` is.
     """
     limit = run.scope.pairs
-    if run.scope.only is not None:
+    if run.scope.only:
         return _with_operands(run, run.scope.only)
     if limit is None:
         return sorted(run.store.pairs.all(), key=lambda pair: (pair.depth, pair.position))
@@ -89,14 +89,18 @@ def chosen_pairs(run: Run) -> list[Pair]:
     return intra[: limit - few_inter] + inter[:few_inter]
 
 
-def _with_operands(run: Run, wanted: str) -> list[Pair]:
-    """A planned pair after those whose fusions it builds on."""
-    pair = run.store.pairs.get(wanted)
-    if pair is None:
-        message = f"no pair {wanted!r} is planned"
-        raise UsageError(message, f"see entp list pairs --run {run.folder}")
-    below = [operand.id for operand in pair.operands if operand.kind == "fusion"]
-    return [*(found for each in below for found in _with_operands(run, each)), pair]
+def _with_operands(run: Run, wanted: Iterable[str]) -> list[Pair]:
+    """Planned pairs by their ids, each after those whose fusions it builds on."""
+    found: dict[str, Pair] = {}
+    left = [*wanted]
+    while left:
+        pair = run.store.pairs.get(each := left.pop())
+        if pair is None:
+            message = f"no pair {each!r} is planned"
+            raise UsageError(message, f"see entp list pairs --run {run.folder}")
+        found[each] = pair
+        left += [operand.id for operand in pair.operands if operand.kind == "fusion"]
+    return sorted(found.values(), key=lambda pair: (pair.depth, pair.position))
 
 
 def failures(run: Run) -> list[str]:
@@ -124,7 +128,7 @@ def _check(run: Run) -> None:
 
     A data set of both would be named after one of them.
     """
-    if run.scope.pairs is None:
+    if run.scope.pairs is None and not run.scope.only:
         return
     now, chosen = run.settings.of(FuseSettings).fusion_ablate, {pair.id for pair in chosen_pairs(run)}
     others = (pair.id for pair in run.store.pairs.all() if pair.id not in chosen)

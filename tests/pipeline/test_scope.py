@@ -69,14 +69,14 @@ def test_one_pair_is_fused_with_what_it_builds_on(run_whole, folder):
         there = set(run.store.fusions.ids())
         deep = max(run.store.pairs.all(), key=lambda pair: pair.depth)
     assert deep.depth > 1
-    fuse(folder, only=deep.id)
+    fuse(folder, only=(deep.id,))
     with look_at_run(folder) as run:
         new = set(run.store.fusions.ids()) - there
         assert deep.id in new
         assert len(new | there) < run.store.pairs.count()
         assert all(run.store.pairs.get(fusion).cluster == deep.cluster for fusion in new)
     with pytest.raises(UsageError, match="no pair 'unknown' is planned"):
-        fuse(folder, only="unknown")
+        fuse(folder, only=("unknown",))
 
 
 def test_the_scope_is_not_a_setting(run_whole, folder):
