@@ -44,7 +44,8 @@ class FuseFindings(Findings):
     """What the pairs gave."""
 
     pairs: int = Field(description="pairs that have been fused, or have failed")
-    left: int = Field(description="pairs that were beyond --pairs")
+    left: int = Field(description="pairs of the plan that were not in the scope of the command")
+    trial: bool = Field(default=False, description="--pairs took those of the shortest texts")
     fused_rows: int
     losses: dict[int, int] = Field(description="fused rows by the loss that is left")
     spent: Spent
@@ -151,7 +152,8 @@ def _left(run: Run) -> bool:
 def _lines(found: FuseFindings) -> Iterator[Line]:
     yield f"{found.pairs} pairs gave {found.fused_rows} fused rows"
     if found.left:
-        yield f"{found.left} pairs are left; the same command without --pairs goes on with them"
+        yield f"{found.left} pairs are left; a command for the whole plan goes on with them"
+    if found.trial:
         yield "--pairs takes short texts first: a cheap trial, not a sample of all pairs"
     if found.losses:
         yield Table(("loss left", "rows"), list(found.losses.items()))

@@ -154,6 +154,7 @@ def _findings(run: Run, spent: Spent) -> FuseFindings:
     return FuseFindings(
         pairs=run.store.fusions.count(),
         left=left,
+        trial=run.scope.pairs is not None,
         fused_rows=sum(losses.values()),
         losses=losses,
         why=first_of_each_kind(failures(run)),
