@@ -79,11 +79,7 @@ def _alone(run: Run, work: Coroutine[Any, Any, T], /) -> T:
 
 @dataclass(frozen=True)
 class Host:
-    """The program around a run: where progress goes, the model server's key, what drives the work.
-
-    `chat` answers in place of the model that the settings name: give its name there too, so that what it has
-    answered is up to date the next time.
-    """
+    """The program around a run. `chat` answers in place of the model; the settings then give its name."""
 
     progress: Progress = field(default_factory=Quiet)
     key: str | None = field(default=None, repr=False)
@@ -135,8 +131,7 @@ def bring_up_to_date(
     """Run one stage, unless it is up to date; the stages that it reads must be."""
     from .pipeline.ahead import job
 
-    stage = order.stage_named(name)
-    changes = _with_pool(pool, settings)
+    stage, changes = order.stage_named(name), _with_pool(pool, settings)
     with _opened(folder, changes, scope, host, name, resume, create=not stage.reads) as opened:
         return host.runner(opened, job.bring_up_to_date(opened, stage, resume=resume))
 
@@ -156,9 +151,9 @@ def plan(
     """
     from .pipeline.ahead import job
 
-    changes = _with_pool(pool, settings)
+    changes, progress = _with_pool(pool, settings), host.progress
     with order.open_run(
-        Path(folder), changes, scope=scope, progress=host.progress, create=True, keep_settings=False
+        Path(folder), changes, scope=scope, progress=progress, create=True, keep_settings=False
     ) as opened:
         return host.runner(opened, job.plan(opened, on_end))
 

@@ -11,14 +11,14 @@ from ..nodes.ask import Model
 from ..nodes.final_answer_check import check_final_answer
 from ..nodes.information_completeness import detect_completeness
 from ..nodes.merged_corpus_generation import merge_corpora
-from ..nodes.replies import AnswerCheck, CompletenessReport, DomainReport, turns_of
+from ..nodes.replies import AnswerCheck, CompletenessReport, turns_of
 from ..nodes.revision import RevisionFacts, UpdateFacts, revise
 from ..nodes.templates import CYCLES, Writer, writers_of
 from ..records.calls import CallTrace
 from ..records.conversation import Conversation, from_json, to_json
 from ..records.vocabulary import Cycle, FusionAblation
 from .edits import measured
-from .loss import SymbolicLoss, answer_loss, final_loss, merge_loss
+from .loss import SymbolicLoss, answer_loss, covered_terms, final_loss, merge_loss
 from .optimizer import MERGE_TEMPLATE, least, next_route, routes
 from .state import Attempt, FusionSettings, Json, VariantState
 from .unchecked_loss import unchecked_answer_loss, unchecked_final_loss, unchecked_merge_loss
@@ -43,8 +43,7 @@ class VariantSteps:
     ) -> VariantState:
         """Cycle 1: report what the current text lacks and add the attempt with its loss."""
         turns = from_json(state["turns"])
-        domains = DomainReport.model_validate(state["brief"]["domains"])
-        left_terms, right_terms = list(domains.left.key_terms), list(domains.right.key_terms)
+        left_terms, right_terms = _key_terms(state)
         number = len(attempts_of(state, 1)) + 1
         asked = await detect_completeness(
             turns,
@@ -142,7 +141,8 @@ class VariantSteps:
         if self.ablate == "checks":
             loss = unchecked_final_loss(merged, answered, rewritten=before != after)
         else:
-            loss = final_loss(merged, before, answered, after)
+            terms = _terms_in(after, state, runtime.context)
+            loss = final_loss(merged, answered, terms, rewritten=before != after)
         return {
             "variants": {
                 str(state["brief"]["variant"]): {
@@ -200,6 +200,20 @@ def _ended(state: VariantState, cycle: Cycle, settings: FusionSettings) -> tuple
         return SymbolicLoss(unmet=[]), from_json(state["turns"])
     best = best_attempt(state, cycle, settings)
     return SymbolicLoss.model_validate(best["loss"]), from_json(best["turns"])
+
+
+def _key_terms(state: VariantState) -> tuple[list[str], list[str]]:
+    """The key terms of the left and of the right source."""
+    domains = state["brief"]["domains"]
+    return domains["left"]["key_terms"], domains["right"]["key_terms"]
+
+
+def _terms_in(turns: Conversation, state: VariantState, settings: FusionSettings) -> SymbolicLoss:
+    """What of the key terms a text has, by what Cycle 1 reports; nothing where it is switched off."""
+    if not attempts_of(state, 1):
+        return SymbolicLoss(unmet=[])
+    report = CompletenessReport.model_validate(best_attempt(state, 1, settings)["report"])
+    return covered_terms(report, turns, *_key_terms(state))
 
 
 def _attempted(

@@ -89,6 +89,6 @@ def test_a_sample_is_not_of_the_shortest(finished_run):
 
 def test_a_trial_says_what_it_is(run_whole):
     text = "\n".join(lines(run_whole(pairs=1)["fuse"]))
-    assert "the same command without --pairs goes on with them" in text
+    assert "a command for the whole plan goes on with them" in text
     assert "a cheap trial, not a sample" in text
     assert "trial" not in "\n".join(lines(run_whole()["fuse"]))
