@@ -212,8 +212,7 @@ def _stage_function(name: str) -> StageFunction:
         scope: Scope = WHOLE,
         host: Host = ALONE,
     ) -> Findings:
-        end = bring_up_to_date(name, folder, settings, pool=pool, scope=scope, host=host)
-        return end.findings
+        return bring_up_to_date(name, folder, settings, pool=pool, scope=scope, host=host).findings
 
     function.__name__ = name
     function.__doc__ = f"Stage {name}: {order.stage_named(name).does}."
