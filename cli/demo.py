@@ -77,12 +77,12 @@ def demo_command(folder: Path, pairs: int) -> int:
         code = run_all((pool,), folder, SETTINGS, scope=Scope(only=PAIRS[:pairs]), host=host)
         emit()
         with look_at_run(folder) as run:
-            _print_best_and_worst(run)
+            print_best_and_worst(run)
         emit(CLOSING.format(pool=shown(pool), folder=folder))
     return code
 
 
-def _print_best_and_worst(run: Run) -> None:
+def print_best_and_worst(run: Run) -> None:
     """The fused rows of least and of greatest loss; one that goes round in circles comes after all others."""
     ranked: list[tuple[tuple[bool, int, float], FusedRow, PairStory]] = []
     for fusion in run.store.fusions.ids():
@@ -99,11 +99,11 @@ def _print_best_and_worst(run: Run) -> None:
 
 
 def _rank(row: FusedRow, loss: int) -> tuple[bool, int, float]:
-    repeated = _repeated(" ".join(turn.content for turn in row.turns))
-    return repeated > LOOPING, loss, repeated
+    share = repeated(" ".join(turn.content for turn in row.turns))
+    return share > LOOPING, loss, share
 
 
-def _repeated(text: str) -> float:
+def repeated(text: str) -> float:
     """The share of a text's runs of four words that it has had before."""
     words = text.casefold().split()
     runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
