@@ -137,7 +137,7 @@ def _replies(calls: list[Call], profile: Profile) -> Iterator[Row]:
                     kind: sum(call.came == kind for call in made)
                     for kind in ("cut off", "declined", "refused")
                 },
-                "prompt tokens": _mean((call.prompt_tokens for call in came), digits=0),
+                "prompt tokens": _mean((call.prompt_tokens for call in came if not call.reask), digits=0),
                 "reply tokens": _mean((call.completion_tokens for call in came), digits=0),
             }
 

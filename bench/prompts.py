@@ -102,17 +102,17 @@ class Bench:
     async def measure(self, num_pairs: int, num_texts: int) -> dict[str, Any]:
         """Fuse the first pairs, judge texts with faults, and give all figures."""
         heard = Listening(self.chat)
-        profile = self._fuse.profile_for(self.name)
-        fusions = await self._fused(Model(heard, profile), num_pairs)
-        verdicts = await self._verdicts(Model(self.chat, profile), accepted(fusions)[:num_texts], num_texts)
+        model = Model(heard, self._fuse.profile_for(self.name))
+        fusions = await self._fused(model, num_pairs)
+        verdicts = await self._verdicts(model, accepted(fusions)[:num_texts], num_texts)
         about = {
             "model": self.chat.identity["model"],
-            "profile": profile,
+            "profile": model.profile,
             "budget": self._fuse.budget,
             "most tokens of a reply": self._fuse.max_tokens,
             "pairs": len(fusions),
         }
-        return {"about": about, "figures": figures(heard.calls, fusions, verdicts, profile)}
+        return {"about": about, "figures": figures(heard.calls, fusions, verdicts, model.profile)}
 
     async def _fused(self, model: Model, number: int) -> list[Fused]:
         graph = fusion_graph(model).compile()

@@ -210,8 +210,9 @@ def test_replies_that_do_not_fit_are_counted_with_their_re_asks(bench):
     replies = {row["template"]: row for row in figures["replies"]}
     counted = ("asked", "fit at once", "re-asks", "never fit", "declined", "prompt tokens", "reply tokens")
     assert [replies["domain_analysis"][name] for name in counted] == [1, 0, 1, 0, 0, 10, 5]
-    assert [replies[ICD][name] for name in counted] == [3, 1, 0, 0, 0, 10, 5]
-    assert [replies[FAC][name] for name in counted] == [3, 0, 6, 3, 0, 10, 5]
+    # of three variants, and of four and three texts with known faults
+    assert [replies[ICD][name] for name in counted] == [7, 1, 0, 0, 0, 10, 5]
+    assert [replies[FAC][name] for name in counted] == [6, 0, 12, 6, 0, 10, 5]
     assert figures["pairs"][-1]["failed"] == 3
     assert [row["variants"] for row in figures["failures"]] == [3]
     unjudged = [row for row in figures["faults"] if row["check"] == FAC]
