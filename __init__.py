@@ -4,8 +4,8 @@ The repository root is this package; its rooms, each importing only from those b
 
 cli          one command per stage: parse, call one function, print
 pipeline     the stages in order, the run folder, settings, wiring of the real parts
-graph        the symbolic half of a fusion: state, strategies, loss, the prompt optimizer, the graphs
-nodes        the connectionist half: every operator that asks the language model, one a file
+graph        the symbolic half of a fusion, rules: strategies, loss, the prompt optimizer, the graphs
+nodes        the neural half, a model's judgement: every operator that asks the language model, one a file
 prompts      templates as text files, their typed inputs, rendering
 selection    numerics: ratings to scores, neighbours, clusters, representatives, pairs
 checkpoints  stores behind interfaces: the ledger of calls, a run's tables, LangGraph's saver

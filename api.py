@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -38,6 +38,7 @@ from .records.rows import StoredRow
 if TYPE_CHECKING:
     import datasets
 
+    from .nodes.ask import ChatModel
     from .pipeline.ahead.job import Plan
     from .pipeline.ahead.resume import Resume
 
@@ -78,11 +79,12 @@ def _alone(run: Run, work: Coroutine[Any, Any, T], /) -> T:
 
 @dataclass(frozen=True)
 class Host:
-    """The program around a run: where progress goes, the model server's key, what drives the work."""
+    """The program around a run. `chat` answers in place of the model; the settings then give its name."""
 
     progress: Progress = field(default_factory=Quiet)
     key: str | None = field(default=None, repr=False)
     runner: Runner = _alone
+    chat: ChatModel | None = None
 
 
 ALONE = Host()
@@ -129,8 +131,7 @@ def bring_up_to_date(
     """Run one stage, unless it is up to date; the stages that it reads must be."""
     from .pipeline.ahead import job
 
-    stage = order.stage_named(name)
-    changes = _with_pool(pool, settings)
+    stage, changes = order.stage_named(name), _with_pool(pool, settings)
     with _opened(folder, changes, scope, host, name, resume, create=not stage.reads) as opened:
         return host.runner(opened, job.bring_up_to_date(opened, stage, resume=resume))
 
@@ -150,9 +151,9 @@ def plan(
     """
     from .pipeline.ahead import job
 
-    changes = _with_pool(pool, settings)
+    changes, progress = _with_pool(pool, settings), host.progress
     with order.open_run(
-        Path(folder), changes, scope=scope, progress=host.progress, create=True, keep_settings=False
+        Path(folder), changes, scope=scope, progress=progress, create=True, keep_settings=False
     ) as opened:
         return host.runner(opened, job.plan(opened, on_end))
 
@@ -178,7 +179,7 @@ def _opened(
     ) as opened:
         if resume == "never":
             refuse_begun(opened, command)
-        yield opened
+        yield replace(opened, chat=host.chat)
 
 
 def _with_pool(pool: Iterable[Folder], settings: Settings) -> Settings:
@@ -211,8 +212,7 @@ def _stage_function(name: str) -> StageFunction:
         scope: Scope = WHOLE,
         host: Host = ALONE,
     ) -> Findings:
-        end = bring_up_to_date(name, folder, settings, pool=pool, scope=scope, host=host)
-        return end.findings
+        return bring_up_to_date(name, folder, settings, pool=pool, scope=scope, host=host).findings
 
     function.__name__ = name
     function.__doc__ = f"Stage {name}: {order.stage_named(name).does}."

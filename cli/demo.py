@@ -1,4 +1,4 @@
-"""entp demo: real rows through every stage with the embedded model, and what came out beside its sources."""
+"""entp demo: an example with written replies, then real rows through every stage with the embedded model."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from .. import api
+from ..pipeline.run.run_folder import Run
 from ..pipeline.run.settings import EMBEDDED, Scope
 from ..pipeline.run.stage import shown
 from ..pipeline.stages.order import look_at_run
 from ..pipeline.views.show import PairStory, pair_story
-from ..records.conversation import Conversation
-from .output import TerminalProgress, emit, printable
+from ..records.fusions import FusedRow
+from .beside import print_beside
+from .example import folder_beside, show_example
+from .output import TerminalProgress, emit
 from .stages import run_all
 from .stopping import finish
 
 POOL = "examples/pool.jsonl"
-# wide enough for three columns where the output is no terminal
-WIDTH = 120
-# characters of a turn
-SHOWN = 1000
 SETTINGS: dict[str, Any] = {
     "rater": "gpt-4o-mini",
     "model": EMBEDDED,
@@ -34,6 +30,10 @@ SETTINGS: dict[str, Any] = {
     "budget": 2,
     "concurrency": 1,
 }
+PAIRS = ("bf482012b067cd22", "33168d8c5eff08a9", "885b1cf9eb417ef8", "0a931ff52827ffec")
+"""The pairs that are fused: near rows with enough text for a small model to go by."""
+# the share of a text's runs of four words that it has had before, from which it goes round in circles
+LOOPING = 0.2
 CLOSING = """\
 The embedded model has 135 million parameters. It shows the machinery, not the quality: expect weak,
 repetitive text above. To see what the method can do, point the same run at a better model:
@@ -54,55 +54,60 @@ Look closer: entp list fused --run {folder}; entp show ID --run {folder}; entp s
     show_default=True,
     help="Folder that holds the run.",
 )
-@click.option("--pairs", type=click.IntRange(min=1), default=4, show_default=True, help="Fuse so many pairs.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(0, len(PAIRS)),
+    default=len(PAIRS),
+    show_default=True,
+    help="Fuse so many pairs with the embedded model; 0 ends after the example.",
+)
 def demo_command(folder: Path, pairs: int) -> int:
-    """Take 1,200 real rows through every stage, with no key and no network, in a few minutes."""
+    """See it work, with no key and no network.
+
+    First one pair of rows through every stage in a few seconds, with replies written by hand; then 1,200 rows
+    with the embedded model, in a few minutes.
+    """
+    show_example(folder_beside(folder))
+    if not pairs:
+        return 0
     host = api.Host(progress=TerminalProgress(), runner=finish)
     with as_file(files("entp") / POOL) as pool:
-        emit(f"{shown(pool)} through every stage with the embedded model; the run is kept in {folder}")
+        emit(f"Now live: {shown(pool)} through every stage with the embedded model; kept in {folder}")
         emit()
-        code = run_all((pool,), folder, SETTINGS, scope=Scope(pairs=pairs), host=host)
+        code = run_all((pool,), folder, SETTINGS, scope=Scope(only=PAIRS[:pairs]), host=host)
         emit()
         with look_at_run(folder) as run:
-            for fusion in run.store.fusions.ids():
-                if pair := run.store.pairs.get(fusion):
-                    _print_fusion(pair_story(run, pair))
+            print_best_and_worst(run)
         emit(CLOSING.format(pool=shown(pool), folder=folder))
     return code
 
 
-def _print_fusion(found: PairStory) -> None:
-    console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
-    table = Table(title=Text(f"{found.pair.kind} pair {found.pair.id}"), expand=True, show_lines=True)
-    cells = []
-    for name, side in (("left", found.left), ("right", found.right)):
-        table.add_column(Text(f"{name}: {side.id if side else 'missing'}"), ratio=1)
-        cells.append(_conversation(side.turns if side else ()))
-    fused = found.carried
-    if fused:
-        table.add_column(Text(f"fused by {fused.strategy}, loss {fused.loss}"), ratio=1)
-        table.caption = Text(f"templates: {' -> '.join(fused.templates)}")
-        cells.append(_conversation(fused.turns))
-    else:
-        table.add_column(Text("failed"), ratio=1)
-        cells.append(Text(printable(_reason(found))))
-    table.add_row(*cells)
-    console.print(table)
-    emit()
+def print_best_and_worst(run: Run) -> None:
+    """The fused rows of least and of greatest loss; one that goes round in circles comes after all others."""
+    ranked: list[tuple[tuple[bool, int, float], FusedRow, PairStory]] = []
+    for fusion in run.store.fusions.ids():
+        if pair := run.store.pairs.get(fusion):
+            story = pair_story(run, pair)
+            ranked += [(_rank(row, row.loss), row, story) for row in story.fused_rows if row.loss is not None]
+            if story.carried is None:
+                print_beside(story, None)
+    ranked.sort(key=lambda found: found[0])
+    for name, ones in (("best", ranked[:1]), ("worst", ranked[1:][-1:])):
+        for _, row, story in ones:
+            emit(f"The {name} of {len(ranked)} fused rows, by loss and repetition:")
+            print_beside(story, row)
 
 
-def _conversation(turns: Conversation) -> Text:
-    text = Text()
-    for turn in turns:
-        said = printable(turn.content)
-        text.append(f"{turn.role}\n", style="bold")
-        text.append(f"{said if len(said) <= SHOWN else said[:SHOWN] + ' …'}\n")
-    return text
+def _rank(row: FusedRow, loss: int) -> tuple[bool, int, float]:
+    share = repeated(" ".join(turn.content for turn in row.turns))
+    return share > LOOPING, loss, share
 
 
-def _reason(found: PairStory) -> str:
-    reasons = [found.fusion.reason if found.fusion else None, *(row.reason for row in found.fused_rows)]
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+def repeated(text: str) -> float:
+    """The share of a text's runs of four words that it has had before."""
+    words = text.casefold().split()
+    runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
 COMMANDS = {"demo": demo_command}

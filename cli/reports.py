@@ -50,8 +50,9 @@ def print_plan(planned: Plan) -> None:
     else:
         calls = planned.fusion_calls
         emit(
-            f"would fuse {planned.pairs} pairs: {calls.least} to {calls.most} calls, "
-            f"at the very most {calls.most_with_reasks} with re-asks; calls in the ledger are not made again"
+            f"would fuse {planned.pairs} of {planned.possible} possible pairs: "
+            f"{calls.least} to {calls.most} calls, at the very most {calls.most_with_reasks} with re-asks; "
+            "calls in the ledger are not made again"
         )
     _what_is_left(planned.estimate)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..records.errors import PoolError
 from .json_records import Record, too_long
@@ -22,8 +22,15 @@ MARKS_OF_A_DATA_SET = ("dataset_info.json", "dataset_dict.json")
 """The files by which a folder written by `save_to_disk` is known."""
 
 
-def read_parquet(path: Path, columns: Sequence[str], max_row_bytes: int) -> Iterator[Record]:
-    """The records of a Parquet file by position, from 1, with those of `columns` that the file has."""
+class Columns(NamedTuple):
+    """The columns that are loaded where they are there, and sets of which one has to be there whole."""
+
+    loaded: Sequence[str]
+    needed: Sequence[Sequence[str]]
+
+
+def read_parquet(path: Path, columns: Columns, max_row_bytes: int) -> Iterator[Record]:
+    """The records of a Parquet file by position, from 1, with those of the columns that the file has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -38,7 +45,7 @@ def read_parquet(path: Path, columns: Sequence[str], max_row_bytes: int) -> Iter
         raise _unreadable(path, "Parquet file", error) from error
 
 
-def read_data_set(path: Path, columns: Sequence[str], max_row_bytes: int) -> Iterator[Record]:
+def read_data_set(path: Path, columns: Columns, max_row_bytes: int) -> Iterator[Record]:
     """The records of a folder written by `save_to_disk`; of a DatasetDict every split, in its own order.
 
     A split is a folder of its own and may be given alone; its records carry its path.
@@ -75,12 +82,12 @@ def _unreadable(path: Path, kind: str, error: Exception) -> PoolError:
     return PoolError(message, "write it again, or give another one")
 
 
-def _wanted(path: Path, columns: Sequence[str], present: Sequence[str]) -> list[str]:
-    wanted = [name for name in present if name in columns]
-    if not wanted:
+def _wanted(path: Path, columns: Columns, present: Sequence[str]) -> list[str]:
+    if not any(set(names) <= set(present) for names in columns.needed):
         message = f"{path}: no recognised shape: its columns are {one_line(', '.join(present)) or 'none'}"
-        raise PoolError(message, f"columns that a shape reads are {', '.join(columns)}")
-    return wanted
+        known = " or ".join(", ".join(names) for names in columns.needed)
+        raise PoolError(message, f"give a file with the columns {known}")
+    return [name for name in present if name in columns.loaded]
 
 
 def _numbered(file: str, batches: Iterator[Any], max_row_bytes: int) -> Iterator[Record]:

@@ -33,6 +33,11 @@ def one_line(text: str, most: int = MOST_SHOWN) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
+def place(file: str, line: int) -> str:
+    """A place in a message; of a long path the end, which tells more."""
+    return f"{file if len(file) <= 50 else '…' + file[-49:]}:{line}"
+
+
 def kind_of(value: Any) -> str:
     """What a JSON value is, as a message calls it."""
     return _KINDS.get(type(value), type(value).__name__)

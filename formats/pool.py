@@ -13,11 +13,11 @@ from typing import Literal, TypeAlias
 
 from ..records.errors import PoolError
 from ..records.rows import RejectedRow, Row
-from .arrow_records import MARKS_OF_A_DATA_SET, read_data_set, read_parquet
+from .arrow_records import MARKS_OF_A_DATA_SET, Columns, read_data_set, read_parquet
 from .json_records import Record, find_array, read_array, read_lines
-from .misfit import Misfit, one_line
+from .misfit import Misfit, one_line, place
 from .row_of_record import ROW_KEYS, content_id, row_of_record
-from .shapes import SHAPE_KEYS, SHAPES
+from .shapes import SHAPE_KEYS, SHAPES, Shape
 
 Format: TypeAlias = Literal["json", "jsonl", "parquet", "datasets"]
 
@@ -27,7 +27,7 @@ MAX_ROW_BYTES = 1_000_000
 SAMPLE = 100
 """The first well-formed records, by which the shape of a file is decided."""
 
-_COLUMNS = (*ROW_KEYS, *sorted(SHAPE_KEYS))
+_COLUMNS = Columns((*ROW_KEYS, *sorted(SHAPE_KEYS)), tuple(shape.keys for shape in SHAPES))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ def open_pool(path: Path, *, max_row_bytes: int = MAX_ROW_BYTES) -> PoolFile:
     """
     with _failures_named(path):
         format_, records = _format(path, max_row_bytes)
-        return PoolFile(path, format_, _shape(path, records()), _size(path), records)
+        shape = _shape(path, records())
+        if shape.gather:
+            records = partial(_gathered, shape.gather, records, max_row_bytes)
+        return PoolFile(path, format_, shape.name, _size(path), records)
 
 
 def read_pool(paths: Sequence[Path], *, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | RejectedRow]:
@@ -74,11 +77,34 @@ def read_pool(paths: Sequence[Path], *, max_row_bytes: int = MAX_ROW_BYTES) -> I
 
     All files are opened before the first row is handed out, so that a file that cannot be read at all raises
     PoolError at once. A repeated id is rejected; so is a record without an id of its own whose
-    content is repeated. Memory holds one record (of Parquet and data sets 64) and the ids and hashes.
+    content is repeated. What is rejected of one record, such as a tree of conversations, is one RejectedRow.
+    Memory holds one record (of Parquet and data sets 64), the ids and hashes, and the texts of a file whose
+    conversations are spread over its records.
     """
-    return _without_repeats(
-        chain.from_iterable([open_pool(path, max_row_bytes=max_row_bytes) for path in paths])
-    )
+    pools = [open_pool(path, max_row_bytes=max_row_bytes) for path in paths]
+    return _once_a_record(_without_repeats(chain.from_iterable(pools)))
+
+
+def _once_a_record(rows: Iterator[Row | RejectedRow]) -> Iterator[Row | RejectedRow]:
+    rejected: RejectedRow | None = None
+    more = 0
+    for row in rows:
+        if rejected and (row.file, row.line) != (rejected.file, rejected.line):
+            yield _with_more(rejected, more)
+            rejected = None
+        if isinstance(row, Row):
+            yield row
+        elif rejected:
+            more += 1
+        else:
+            rejected, more = row, 0
+    if rejected:
+        yield _with_more(rejected, more)
+
+
+def _with_more(rejected: RejectedRow, more: int) -> RejectedRow:
+    found = f"{rejected.found} (and {more} more in this record)" if more else rejected.found
+    return rejected.model_copy(update={"found": found})
 
 
 def _without_repeats(rows: Iterator[Row | RejectedRow]) -> Iterator[Row | RejectedRow]:
@@ -90,9 +116,9 @@ def _without_repeats(rows: Iterator[Row | RejectedRow]) -> Iterator[Row | Reject
             continue
         content = content_id(row.turns)
         if row.id == content and content in contents:
-            misfit = Misfit(f"the content of {_shown(contents[content])} again", "other content, or an id")
+            misfit = Misfit(f"the content of {place(*contents[content])} again", "other content, or an id")
         elif row.id in ids:
-            first = _shown(ids[row.id])
+            first = place(*ids[row.id])
             misfit = Misfit(f"id {one_line(row.id, 40)} again, first at {first}", "an id of its own")
         else:
             ids[row.id] = row.file, row.line
@@ -100,12 +126,6 @@ def _without_repeats(rows: Iterator[Row | RejectedRow]) -> Iterator[Row | Reject
             yield row
             continue
         yield _rejected(row.file, row.line, misfit)
-
-
-def _shown(place: tuple[str, int]) -> str:
-    """A place in a message; of a long path the end, which tells more."""
-    file, line = place
-    return f"{file if len(file) <= 50 else '…' + file[-49:]}:{line}"
 
 
 def _rejected(file: str, line: int, misfit: Misfit) -> RejectedRow:
@@ -140,7 +160,15 @@ def _format(path: Path, max_row_bytes: int) -> tuple[Format, Callable[[], Iterat
             raise PoolError(message, "give .json, .jsonl, .parquet or a data set's folder")
 
 
-def _shape(path: Path, records: Iterator[Record]) -> str:
+def _gathered(
+    gather: Callable[[Iterator[Record], int], Iterator[Record]],
+    records: Callable[[], Iterator[Record]],
+    max_row_bytes: int,
+) -> Iterator[Record]:
+    return gather(records(), max_row_bytes)
+
+
+def _shape(path: Path, records: Iterator[Record]) -> Shape:
     """The shape that most of the first well-formed records have; of equally many the first in the table."""
     votes: Counter[str] = Counter()
     keys: dict[str, None] = {}
@@ -156,7 +184,7 @@ def _shape(path: Path, records: Iterator[Record]) -> str:
         if objects == SAMPLE:
             break
     if votes:
-        return max(SHAPES, key=lambda shape: votes[shape.name]).name
+        return max(SHAPES, key=lambda shape: votes[shape.name])
     raise _unrecognised(path, list(keys), unread)
 
 

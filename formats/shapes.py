@@ -1,17 +1,19 @@
 """The shapes in which pools keep their records: one entry of `SHAPES` each.
 
 A shape has a name, the keys by which it is recognised, a function from record to turns and, where rows may be
-exported in it, the reverse. To add one, write the function and add an entry; where two shapes fit a record,
-the earlier entry is taken.
+exported in it, the reverse. Where a record is less or more than a row, `gather` makes records of rows first.
+To add one, write the function and add an entry; where two shapes fit a record, the earlier entry is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..records.conversation import Conversation, Role, Turn, out_of_order, to_json
+from .json_records import Record
+from .message_trees import conversations_of_messages, conversations_of_trees
 from .misfit import Misfit, kind_of, one_line
 
 Value = TypeVar("Value")
@@ -36,6 +38,7 @@ class Shape:
 
     `keys` must all be there (and not null) for a record to be recognised; `optional` are read as well.
     `read` raises Misfit on a record that does not fit. `write` gives the keys of the record, without an id.
+    `gather` takes a file's records and the most bytes of a row, and gives the records that `read` takes.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Shape:
     read: Callable[[Mapping[str, Any]], Conversation]
     optional: tuple[str, ...] = ()
     write: Callable[[Conversation], dict[str, Any]] | None = None
+    gather: Callable[[Iterator[Record], int], Iterator[Record]] | None = None
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
         """Whether the record has all the keys of the shape."""
@@ -185,6 +189,10 @@ def _write_sharegpt(turns: Conversation) -> dict[str, Any]:
     return {"conversations": [{"from": names[turn.role], "value": turn.content} for turn in turns]}
 
 
+def _read_flan(record: Mapping[str, Any]) -> Conversation:
+    return _asked(_text(record, "inputs"), _text(record, "targets"))
+
+
 def _read_prompt_completion(record: Mapping[str, Any]) -> Conversation:
     return (*_part(record, "prompt", "user"), *_part(record, "completion", "assistant"))
 
@@ -207,6 +215,15 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape("dolly", ("instruction", "response"), _read_dolly, optional=("context",)),
     Shape("prompt_completion", ("prompt", "completion"), _read_prompt_completion),
+    Shape("flan", ("inputs", "targets"), _read_flan),
+    Shape(
+        "oasst_messages",
+        ("message_id", "text", "role"),
+        _read_messages,
+        optional=("parent_id", "message_tree_id", "deleted", "review_result"),
+        gather=conversations_of_messages,
+    ),
+    Shape("oasst_trees", ("message_tree_id", "prompt"), _read_messages, gather=conversations_of_trees),
 )
 
 SHAPE_KEYS: frozenset[str] = frozenset(key for shape in SHAPES for key in (*shape.keys, *shape.optional))

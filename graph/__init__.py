@@ -1,1 +1,1 @@
-"""The symbolic half of a fusion: state, symbolic loss, prompt optimizer and the graphs."""
+"""The symbolic half of a fusion, rules on what the operators report: loss, prompt optimizer, graphs."""

@@ -18,7 +18,7 @@ from .terms import Word, is_quoted, words_of
 MOST_CHANGED = 0.5
 # a removal may need a few words to join what is left
 MOST_ADDED = 0.2
-_SENTENCE = re.compile(r"[^.!?\n]*\?")
+_SENTENCE = re.compile("[^.!?\u3002\uff01\uff1f\n]*[?\uff1f]")
 
 
 class Edit(BaseModel):

@@ -12,13 +12,13 @@ from ..nodes.ask import Model
 from ..nodes.domain_analysis import analyse_domains
 from ..nodes.merged_corpus_generation import merge_corpora
 from ..nodes.replies import turns_of
-from ..prompts.strategies import strategies_for
+from ..prompts.strategies import FREE_MERGE, strategies_for
 from ..records.conversation import from_json, to_json
 from ..records.errors import ModelError
-from .optimizer import least
-from .state import Brief, Draft, FusionSettings, FusionState, Outcome, VariantState
-
-MERGE_TEMPLATE = "merged_corpus_generation"
+from ..records.vocabulary import VARIANTS, FusionAblation
+from .optimizer import MERGE_TEMPLATE, least
+from .state import Brief, Draft, FusionSettings, FusionState, Json, Outcome, TurnJson, VariantState
+from .terms import is_foreign, words_of
 
 
 class VariantNode(Protocol):
@@ -29,30 +29,38 @@ class VariantNode(Protocol):
 
 
 class FusionSteps:
-    """The nodes of the fusion graph, bound to a model."""
+    """The nodes of the fusion graph, bound to a model; `ablate` is the part that is switched off."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, ablate: FusionAblation = "none") -> None:
         self._model = model
+        self._ablate = ablate
 
     async def domain_analysis(self, state: FusionState, runtime: Runtime[FusionSettings]) -> FusionState:
-        """Report both domains and their relationship (DA)."""
+        """Report both domains and their relationship (DA), without key terms that no source has."""
         asked = await analyse_domains(
             from_json(state["left"]),
             from_json(state["right"]),
             self._model,
             temperature=runtime.context.domain_temperature,
         )
+        domains, overrides = asked.reply.model_dump(), list[str]()
+        if self._ablate != "checks":
+            overrides = [
+                note for side in ("left", "right") for note in _set_aside(domains[side], state[side])
+            ]
         return {
-            "domains": asked.reply.model_dump(),
+            "domains": domains,
+            "overrides": overrides,
             "calls": [call.model_dump() for call in asked.calls],
         }
 
     async def strategy_selection(self, state: FusionState) -> FusionState:
         """Take the three strategies of the relationship (SS): a table, no model.
 
-        Whatever follows reads them from the state.
+        Whatever follows reads them from the state. Without `strategies` every variant is a free merge.
         """
-        chosen = strategies_for(state["domains"]["relationship"])
+        free = (FREE_MERGE,) * VARIANTS
+        chosen = free if self._ablate == "strategies" else strategies_for(state["domains"]["relationship"])
         return {"strategies": [strategy._asdict() for strategy in chosen]}
 
     async def merged_corpus_generation(
@@ -86,6 +94,14 @@ class FusionSteps:
         return {"carried": best["variant"], "corpus": best["turns"]}
 
 
+def _set_aside(corpus: Json, turns: list[TurnJson]) -> list[str]:
+    """Take the key terms out of a corpus's report that have no word in its turns, and say which."""
+    words = words_of(*(turn["content"] for turn in turns))
+    foreign = [term for term in corpus["key_terms"] if is_foreign(term, words)]
+    corpus["key_terms"] = [term for term in corpus["key_terms"] if term not in foreign]
+    return [f"terms: {term!r} is a key term of a source that has no word of it" for term in foreign]
+
+
 def to_variants(state: FusionState) -> list[Send]:
     """Send each draft into a variant graph of its own; they run side by side with no barrier between."""
     return [
@@ -96,6 +112,7 @@ def to_variants(state: FusionState) -> list[Send]:
                     fusion_id=state["fusion_id"],
                     variant=number,
                     strategy=strategy,
+                    strategies=state["strategies"],
                     left=state["left"],
                     right=state["right"],
                     domains=state["domains"],

@@ -48,7 +48,7 @@ def merge_loss(
     report: CompletenessReport, turns: Conversation, left_terms: list[str], right_terms: list[str]
 ) -> SymbolicLoss:
     """The loss of a merged variant in Cycle 1, from its completeness report and the symbolic checks."""
-    terms = _covered(report, turns, left_terms, right_terms)
+    terms = covered_terms(report, turns, left_terms, right_terms)
     overrides = terms.overrides
     unmet: set[Condition] = {"terms"} if terms.missing_terms else set()
     question, answer = report.question, report.answer
@@ -96,34 +96,21 @@ def answer_loss(check: AnswerCheck, turns: Conversation) -> SymbolicLoss:
 
 
 def final_loss(
-    merged: SymbolicLoss, before: Conversation, answered: SymbolicLoss, after: Conversation
+    merged: SymbolicLoss, answered: SymbolicLoss, terms: SymbolicLoss, *, rewritten: bool
 ) -> SymbolicLoss:
     """The loss of a variant's final text: what both cycles left unmet, checked once more without a call.
 
-    `before` is the text that Cycle 1 ended with and `merged` is its loss; `after` and `answered` are those of
-    Cycle 2, which rewrites only the last answer. A term that disappeared with the old answer, or whose words
-    did, is missing, and one that the new answer brought in is not. A rewritten answer is judged by Cycle 2
-    alone, and an answer that is not direct counts once.
+    `merged` and `answered` are the losses that the cycles ended with, `terms` is what of the terms stands in
+    the final text (`covered_terms`): one that disappeared with the old answer is missing, one that the new
+    answer brought in is not. An answer that Cycle 2 has `rewritten` is judged by Cycle 2 alone, and one that
+    is not direct counts once.
     """
-    words = words_of(*(turn.content for turn in after))
-    included: list[str] = []
-    missing: list[str] = []
-    for term in (*merged.included_terms, *merged.missing_terms):
-        carried = _carried(merged.carried_by.get(term, ""), words)
-        (included if carried or stands_in(term, words) else missing).append(term)
     unmet = {*merged.unmet, *answered.unmet} - {"terms"}
-    if missing:
+    if terms.missing_terms:
         unmet.add("terms")
-    if "question" not in unmet and ("direct_answer" in unmet or before != after):
+    if "question" not in unmet and ("direct_answer" in unmet or rewritten):
         unmet.discard("answer")
-    return merged.model_copy(
-        update={
-            "unmet": _in_order(unmet),
-            "included_terms": included,
-            "missing_terms": missing,
-            "overrides": [],
-        }
-    )
+    return terms.model_copy(update={"unmet": _in_order(unmet), "overrides": []})
 
 
 def means_nothing(text: str | None, among: Sequence[Word] = ()) -> bool:
@@ -136,10 +123,10 @@ def means_nothing(text: str | None, among: Sequence[Word] = ()) -> bool:
     return text.strip().strip(".").casefold() in _NOTHING and not is_quoted(text, among)
 
 
-def _covered(
+def covered_terms(
     report: CompletenessReport, turns: Conversation, left_terms: list[str], right_terms: list[str]
 ) -> SymbolicLoss:
-    """What is there of the terms, by the report and by what stands there; nothing is unmet yet.
+    """What a text has of the terms, by the report of Cycle 1 and by what stands there; nothing is unmet yet.
 
     What counts of a term is what the report says of it for the sources that have it.
     """

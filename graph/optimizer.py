@@ -9,19 +9,34 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 
-from ..nodes.templates import writers_of
+from ..nodes.templates import by_figure, writers_of
 from ..records.hashing import tagged_hash
-from ..records.vocabulary import Condition, Cycle
+from ..records.vocabulary import Condition, Cycle, FusionAblation
 
-ACCEPT, EXHAUSTED = "accept", "exhausted"
+ACCEPT, EXHAUSTED, UNMET = "accept", "exhausted", "anything unmet"
+MERGE_TEMPLATE = "merged_corpus_generation"
+# with the optimizer switched off: what wrote the first attempt of Cycle 1, and the first template of Cycle 2,
+# which has no first attempt of its own
+_ALWAYS: dict[int, str] = {1: MERGE_TEMPLATE, 2: "missing_answer"}
 
 
-def routes(cycle: Cycle) -> dict[str, str]:
-    """The routes of a cycle by their names, each with the template that it leads to (Fig. 14-24)."""
-    return {writer.route: writer.name for writer in writers_of(cycle)}
+def routes(cycle: int, ablate: FusionAblation = "none") -> dict[str, str]:
+    """The routes of a cycle by their names, each with the template that it leads to (Fig. 14-24).
+
+    Without `spo` there is one, whatever is unmet.
+    """
+    if ablate == "spo":
+        return {UNMET: _ALWAYS[cycle]}
+    return {writer.route: writer.name for writer in by_figure(writers_of(cycle))}
 
 
-def next_route(cycle: Cycle, unmet: Collection[Condition], attempts: int, budget: int) -> str:
+def next_route(
+    cycle: Cycle,
+    unmet: Collection[Condition],
+    attempts: int,
+    budget: int,
+    ablate: FusionAblation = "none",
+) -> str:
     """The route after attempt number `attempts` (from 1) of a cycle, `budget` being the most attempts.
 
     It is one of the cycle's routes, ACCEPT or EXHAUSTED.
@@ -30,6 +45,8 @@ def next_route(cycle: Cycle, unmet: Collection[Condition], attempts: int, budget
         return ACCEPT
     if attempts >= budget:
         return EXHAUSTED
+    if ablate == "spo":
+        return UNMET
     return next(writer.route for writer in writers_of(cycle) if set(unmet).issuperset(writer.unmet))
 
 

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from ..nodes.templates import CYCLES, templates_of
-from ..records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Cycle, Tie
+from ..records.vocabulary import BUDGET, DOMAIN_TEMPERATURE, TEMPERATURE, VARIANTS, Cycle, FusionAblation, Tie
 
 TurnJson: TypeAlias = dict[str, str]
 StrategyJson: TypeAlias = dict[str, str]
@@ -115,6 +115,7 @@ class FusionState(TypedDict, total=False):
     left: list[TurnJson]
     right: list[TurnJson]
     domains: Json
+    overrides: list[str]  # what the domain report said that its corpora do not bear out
     strategies: list[StrategyJson]  # one a variant, in order
     drafts: list[Draft]
     calls: list[Json]  # its own, before its variants
@@ -129,6 +130,7 @@ class Brief(TypedDict):
     fusion_id: str
     variant: int
     strategy: StrategyJson
+    strategies: list[StrategyJson]  # those of the fusion, one a variant
     left: list[TurnJson]
     right: list[TurnJson]
     domains: Json
@@ -150,11 +152,17 @@ class VariantState(TypedDict, total=False):
     variants: Annotated[dict[str, Outcome], merged]
 
 
-def calls_of_a_fusion(budget: int) -> tuple[int, int]:
+def cycles_of(ablate: FusionAblation) -> tuple[Cycle, ...]:
+    """The cycles that a variant goes through."""
+    off = {"cycle1": 1, "cycle2": 2}.get(ablate)
+    return tuple(cycle for cycle in CYCLES if cycle != off)
+
+
+def calls_of_a_fusion(budget: int, ablate: FusionAblation = "none") -> tuple[int, int]:
     """The least and the most calls of a fusion with `budget` attempts a cycle, re-asks not counted.
 
     Those before the variants; in each cycle of a variant a check an attempt, and a template before every
     attempt but the first.
     """
-    before, cycles = len(templates_of("pair")), VARIANTS * len(CYCLES)
+    before, cycles = len(templates_of("pair")), VARIANTS * len(cycles_of(ablate))
     return before + cycles, before + cycles * (2 * budget - 1)

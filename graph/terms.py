@@ -18,9 +18,13 @@ _DASHES = re.compile(
     r"\s+[\u2010-\u2015\u2212-]+\s+|[\u2014\u2015]+|\s*\n\s*(?:\n|[-*\u2022]\s|\d+[.)]\s)\s*"
 )
 _JOINERS = re.compile(r"[\s\u2010-\u2013\u2212/_-]+")
+# scripts that write no space between words, or join particles to them: each character is taken for a word
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]"
+)
 _OPENING = "([{<\"'`*\u2018\u201c\u00ab#>"
 _CLOSING = ")]}>\"'`*\u2019\u201d\u00bb"
-_STOPS = ".,;:!?\u2026\u3002\uff0c\uff1f\uff01"
+_STOPS = ".,;:!?\u2026\u3001\u3002\uff0c\uff1f\uff01"
 _ELLIPSIS = re.compile(r"\.{3,}|\u2026")
 # letters up to which a word is compared with case, and which the singular of a plural must have
 _SHORT = 4
@@ -50,7 +54,7 @@ def words_of(*texts: str) -> list[Word]:
     found: list[Word] = []
     for text in texts:
         plain = _DASHES.sub(" , ", normalize("NFKC", text).replace("\u00ad", "").replace("\u2019", "'"))
-        for part in _JOINERS.split(plain):
+        for part in _JOINERS.split(_UNSPACED.sub(r" \g<0> ", plain)):
             bare = part.lstrip(_OPENING + ".").rstrip(_CLOSING)
             core = bare.rstrip(_STOPS + _CLOSING)
             if core:
@@ -82,6 +86,12 @@ def same_term(one: str, other: str) -> bool:
     """Whether two spellings name one term: case, plurals, hyphens, quotes and Unicode forms do not count."""
     left, right = words_of(one), words_of(other)
     return len(left) == len(right) and _run(_unbroken(left), _unbroken(right), _same_folded)
+
+
+def is_foreign(term: str, words: Sequence[Word]) -> bool:
+    """Whether no word of a term stands in a text: then it is no term of it, in whatever form."""
+    there = frozenset[str]().union(*(word.forms for word in words))
+    return all(word.forms.isdisjoint(there) for word in words_of(term))
 
 
 def _unbroken(words: Sequence[Word]) -> list[Word]:

@@ -11,22 +11,26 @@ from collections.abc import Hashable
 from langgraph.graph import END, START, StateGraph
 
 from ..nodes.ask import Model
-from ..nodes.templates import by_figure, check_of, writers_of
-from ..records.vocabulary import Cycle
+from ..nodes.templates import check_of
+from ..records.vocabulary import Cycle, FusionAblation
 from .optimizer import ACCEPT, EXHAUSTED, routes
-from .state import FusionSettings, VariantState
+from .state import FusionSettings, VariantState, cycles_of
 from .variant_steps import Step, VariantSteps, optimizer_edge
 
 VariantGraph = StateGraph[VariantState, FusionSettings, VariantState, VariantState]
 
 
-def variant_graph(model: Model) -> VariantGraph:
-    """Wire the steps of one variant."""
-    steps = VariantSteps(model)
+def variant_graph(model: Model, ablate: FusionAblation = "none") -> VariantGraph:
+    """Wire the steps of one variant; `ablate` is the part that is switched off, for a comparison."""
+    steps = VariantSteps(model, ablate)
     graph = StateGraph(VariantState, FusionSettings)
-    graph.add_edge(START, check_of(1).name)
-    _add_cycle(graph, 1, steps, steps.information_completeness, best="keep_best_merge", then=check_of(2).name)
-    _add_cycle(graph, 2, steps, steps.final_answer_check, best="keep_best_answer", then="finish")
+    cycles = cycles_of(ablate)
+    graph.add_edge(START, check_of(cycles[0]).name)
+    if 1 in cycles:
+        then = check_of(2).name if 2 in cycles else "finish"
+        _add_cycle(graph, 1, steps, steps.information_completeness, best="keep_best_merge", then=then)
+    if 2 in cycles:
+        _add_cycle(graph, 2, steps, steps.final_answer_check, best="keep_best_answer", then="finish")
     graph.add_node("finish", steps.finish)
     graph.add_edge("finish", END)
     return graph
@@ -38,10 +42,10 @@ def _add_cycle(
     """Judge, write again by the template of the route, judge again; once that is over, go on to `then`."""
     check = check_of(cycle).name
     graph.add_node(check, judge)
-    for template in by_figure(writers_of(cycle)):
-        graph.add_node(template.name, steps.revision(template))
-        graph.add_edge(template.name, check)
+    for name, writer in steps.writers(cycle).items():
+        graph.add_node(name, writer)
+        graph.add_edge(name, check)
     graph.add_node(best, steps.keep_best(cycle))
     graph.add_edge(best, then)
-    ends = [*routes(cycle).items(), (ACCEPT, then), (EXHAUSTED, best)]
-    graph.add_conditional_edges(check, optimizer_edge(cycle), dict[Hashable, str](ends))
+    ends = [*routes(cycle, steps.ablate).items(), (ACCEPT, then), (EXHAUSTED, best)]
+    graph.add_conditional_edges(check, optimizer_edge(cycle, steps.ablate), dict[Hashable, str](ends))

@@ -10,16 +10,18 @@ from langgraph.runtime import Runtime
 from ..nodes.ask import Model
 from ..nodes.final_answer_check import check_final_answer
 from ..nodes.information_completeness import detect_completeness
-from ..nodes.replies import AnswerCheck, CompletenessReport, DomainReport
+from ..nodes.merged_corpus_generation import merge_corpora
+from ..nodes.replies import AnswerCheck, CompletenessReport, turns_of
 from ..nodes.revision import RevisionFacts, UpdateFacts, revise
-from ..nodes.templates import CYCLES, Writer
+from ..nodes.templates import CYCLES, Writer, writers_of
 from ..records.calls import CallTrace
-from ..records.conversation import from_json, to_json
-from ..records.vocabulary import Cycle
+from ..records.conversation import Conversation, from_json, to_json
+from ..records.vocabulary import Cycle, FusionAblation
 from .edits import measured
-from .loss import SymbolicLoss, answer_loss, final_loss, merge_loss
-from .optimizer import least, next_route
+from .loss import SymbolicLoss, answer_loss, covered_terms, final_loss, merge_loss
+from .optimizer import MERGE_TEMPLATE, least, next_route, routes
 from .state import Attempt, FusionSettings, Json, VariantState
+from .unchecked_loss import unchecked_answer_loss, unchecked_final_loss, unchecked_merge_loss
 
 
 class Step(Protocol):
@@ -30,9 +32,10 @@ class Step(Protocol):
 
 
 class VariantSteps:
-    """The nodes of the variant graph, bound to a model."""
+    """The nodes of the variant graph, bound to a model; `ablate` is the part that is switched off."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, ablate: FusionAblation = "none") -> None:
+        self.ablate = ablate
         self._model = model
 
     async def information_completeness(
@@ -40,8 +43,7 @@ class VariantSteps:
     ) -> VariantState:
         """Cycle 1: report what the current text lacks and add the attempt with its loss."""
         turns = from_json(state["turns"])
-        domains = DomainReport.model_validate(state["brief"]["domains"])
-        left_terms, right_terms = list(domains.left.key_terms), list(domains.right.key_terms)
+        left_terms, right_terms = _key_terms(state)
         number = len(attempts_of(state, 1)) + 1
         asked = await detect_completeness(
             turns,
@@ -51,8 +53,43 @@ class VariantSteps:
             temperature=runtime.context.temperature,
             attempt=number,
         )
-        loss = merge_loss(asked.reply, turns, left_terms, right_terms)
+        if self.ablate == "checks":
+            loss = unchecked_merge_loss(asked.reply)
+        else:
+            loss = merge_loss(asked.reply, turns, left_terms, right_terms)
         return _attempted(state, 1, asked.reply.model_dump(), loss, asked.calls)
+
+    def writers(self, cycle: Cycle) -> dict[str, Step]:
+        """The steps that may write the next attempt of a cycle, by the names of their templates."""
+        names = routes(cycle, self.ablate).values()
+        if MERGE_TEMPLATE in names:
+            return {MERGE_TEMPLATE: self.merge_again}
+        writers = {writer.name: writer for writer in writers_of(cycle)}
+        return {name: self.revision(writers[name]) for name in names}
+
+    async def merge_again(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
+        """Merge the pair once more, and take this variant of the three.
+
+        Equal requests share one call: variants that are at the same attempt are written by the same reply.
+        """
+        brief = state["brief"]
+        asked = await merge_corpora(
+            from_json(brief["left"]),
+            from_json(brief["right"]),
+            brief["domains"],
+            brief["strategies"],
+            self._model,
+            temperature=runtime.context.temperature,
+            attempt=len(attempts_of(state, 1)) + 1,
+        )
+        draft = asked.reply.variants[brief["variant"]]
+        return {
+            "turns": to_json(turns_of(draft.exchanges)),
+            "template": MERGE_TEMPLATE,
+            "plan": draft.plan,
+            "edit": None,
+            "calls": [call.model_dump() for call in asked.calls],
+        }
 
     def revision(self, template: Writer) -> Step:
         """The step of a template that writes the next attempt of its cycle."""
@@ -93,17 +130,19 @@ class VariantSteps:
         asked = await check_final_answer(
             turns, self._model, temperature=runtime.context.temperature, attempt=number
         )
-        return _attempted(state, 2, asked.reply.model_dump(), answer_loss(asked.reply, turns), asked.calls)
+        unchecked = self.ablate == "checks"
+        loss = unchecked_answer_loss(asked.reply) if unchecked else answer_loss(asked.reply, turns)
+        return _attempted(state, 2, asked.reply.model_dump(), loss, asked.calls)
 
     async def finish(self, state: VariantState, runtime: Runtime[FusionSettings]) -> VariantState:
         """Hand the variant over, with the loss of its text and every attempt made."""
-        merged, answered = (best_attempt(state, cycle, runtime.context) for cycle in CYCLES)
-        loss = final_loss(
-            SymbolicLoss.model_validate(merged["loss"]),
-            from_json(merged["turns"]),
-            SymbolicLoss.model_validate(answered["loss"]),
-            from_json(state["turns"]),
-        )
+        (merged, before), (answered, _) = (_ended(state, cycle, runtime.context) for cycle in CYCLES)
+        after = from_json(state["turns"])
+        if self.ablate == "checks":
+            loss = unchecked_final_loss(merged, answered, rewritten=before != after)
+        else:
+            terms = _terms_in(after, state, runtime.context)
+            loss = final_loss(merged, answered, terms, rewritten=before != after)
         return {
             "variants": {
                 str(state["brief"]["variant"]): {
@@ -120,12 +159,14 @@ class VariantSteps:
         }
 
 
-def optimizer_edge(cycle: Cycle) -> Callable[[VariantState, Runtime[FusionSettings]], str]:
+def optimizer_edge(
+    cycle: Cycle, ablate: FusionAblation = "none"
+) -> Callable[[VariantState, Runtime[FusionSettings]], str]:
     """The prompt optimizer as the edge that leaves the check of a cycle."""
 
     def edge(state: VariantState, runtime: Runtime[FusionSettings]) -> str:
         made = attempts_of(state, cycle)
-        return next_route(cycle, made[-1]["loss"]["unmet"], len(made), runtime.context.budget)
+        return next_route(cycle, made[-1]["loss"]["unmet"], len(made), runtime.context.budget, ablate)
 
     return edge
 
@@ -151,6 +192,28 @@ def best_of(
     by_terms = settings.tie == "terms"
     losses = [(len(a["loss"]["unmet"]), by_terms * len(a["loss"]["missing_terms"])) for a in made]
     return made[least(losses, settings.seed, fusion_id, variant, cycle)]
+
+
+def _ended(state: VariantState, cycle: Cycle, settings: FusionSettings) -> tuple[SymbolicLoss, Conversation]:
+    """What a cycle left unmet, and of which text: nothing, of the present one, where it is switched off."""
+    if not attempts_of(state, cycle):
+        return SymbolicLoss(unmet=[]), from_json(state["turns"])
+    best = best_attempt(state, cycle, settings)
+    return SymbolicLoss.model_validate(best["loss"]), from_json(best["turns"])
+
+
+def _key_terms(state: VariantState) -> tuple[list[str], list[str]]:
+    """The key terms of the left and of the right source."""
+    domains = state["brief"]["domains"]
+    return domains["left"]["key_terms"], domains["right"]["key_terms"]
+
+
+def _terms_in(turns: Conversation, state: VariantState, settings: FusionSettings) -> SymbolicLoss:
+    """What of the key terms a text has, by what Cycle 1 reports; nothing where it is switched off."""
+    if not attempts_of(state, 1):
+        return SymbolicLoss(unmet=[])
+    report = CompletenessReport.model_validate(best_attempt(state, 1, settings)["report"])
+    return covered_terms(report, turns, *_key_terms(state))
 
 
 def _attempted(

@@ -1,1 +1,1 @@
-"""The connectionist half of a fusion: every operator that asks the language model, one a file."""
+"""The neural half of a fusion, in the paper's words: every operator that asks a model, one a file."""

@@ -16,7 +16,7 @@ from ..records.conversation import Conversation, Turn
 from ..records.errors import Declined, ReplyUnusable
 from ..records.vocabulary import TEMPERATURE, Profile
 from .replies import Reply, Writing
-from .schema import ReplyLimits, reply_schema
+from .schema import ReplyLimits, limits_of, reply_schema
 from .templates import template_named
 
 # a re-ask goes on with what was wrong; after them an operator may begin again, `Model.max_beginnings` in all
@@ -55,8 +55,8 @@ class Model:
 
     @property
     def limits(self) -> ReplyLimits | None:
-        """Small models get their replies bounded by the schema."""
-        return ReplyLimits() if self.profile == "compact" else None
+        """How long its replies may get, where the schema says so."""
+        return limits_of(self.profile)
 
 
 @dataclass(frozen=True, slots=True)

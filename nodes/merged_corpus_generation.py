@@ -20,10 +20,11 @@ async def merge_corpora(
     model: Model,
     *,
     temperature: float = TEMPERATURE,
+    attempt: int = 1,
 ) -> Asked[MergedCorpora]:
     """Merge two corpora three times; variant i of the reply follows strategy i.
 
     `domains` is the domain report as JSON, `strategies` three of `{"name", "definition"}`.
     """
     given = MergedCorpusInput(left=left, right=right, domains=domains, strategies=strategies)
-    return await ask(model, given, MergedCorpora, temperature=temperature)
+    return await ask(model, given, MergedCorpora, temperature=temperature, attempt=attempt)

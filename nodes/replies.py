@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from ..records.conversation import Conversation, Turn, with_last_answer
 from ..records.vocabulary import VARIANTS, Relationship
@@ -21,6 +21,9 @@ from ..records.vocabulary import VARIANTS, Relationship
 TEXT, SENTENCE, PHRASE = 40_000, 2_000, 300
 # most entries of a list of phrases, and most exchanges of a conversation
 ITEMS, EXCHANGES = 80, 12
+
+# what a small model is asked for in place of these keys: it takes `user` for the name of somebody
+SMALL_MODELS = {"user": "question", "assistant": "answer"}
 
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=TEXT)]
 Sentence: TypeAlias = Annotated[str, StringConstraints(max_length=SENTENCE)]
@@ -91,10 +94,10 @@ class DomainReport(Reply):
 
 
 class Exchange(Part):
-    """A user part and the assistant part that answers it."""
+    """A user part and the assistant part that answers it; small models are asked for SMALL_MODELS' names."""
 
-    user: Text
-    assistant: Text
+    user: Text = Field(validation_alias=AliasChoices("user", SMALL_MODELS["user"]))
+    assistant: Text = Field(validation_alias=AliasChoices("assistant", SMALL_MODELS["assistant"]))
 
 
 Exchanges: TypeAlias = Annotated[list[Exchange], Field(min_length=1, max_length=EXCHANGES)]

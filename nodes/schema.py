@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .replies import PHRASE, SENTENCE, TEXT, Reply
+from ..records.vocabulary import Profile
+from .replies import PHRASE, SENTENCE, SMALL_MODELS, TEXT, Reply
 
 Schema = dict[str, Any]
 
@@ -19,10 +20,16 @@ class ReplyLimits(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     text_characters: int = 240
+    least_text_characters: int = 20
     sentence_characters: int = 80
     phrase_characters: int = 32
     items: int = 4
     exchanges: int = 1
+
+
+def limits_of(profile: Profile) -> ReplyLimits | None:
+    """Small models get their replies bounded by the schema."""
+    return ReplyLimits() if profile == "compact" else None
 
 
 @cache
@@ -37,6 +44,18 @@ def reply_schema(reply: type[Reply], limits: ReplyLimits | None = None) -> Schem
     schema: Schema = _resolved(whole, whole.get("$defs", {}), limits)
     _require_all(schema)
     return schema
+
+
+def schemas_in(schema: Any) -> Iterator[Schema]:
+    """A schema and all within it, from the outermost in; their keys are the keywords."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from schemas_in(part)
+    elif isinstance(schema, dict):
+        yield schema
+        for key, value in schema.items():
+            # the names of properties are data, not keywords
+            yield from schemas_in([*value.values()] if key == "properties" else value)
 
 
 def _resolved(node: Any, definitions: Mapping[str, Any], limits: ReplyLimits | None) -> Any:
@@ -72,12 +91,18 @@ def _with_limits(schema: Schema, limits: ReplyLimits | None) -> Schema:
             TEXT: limits.text_characters,
         }
         schema["maxLength"] = kinds[schema["maxLength"]]
+    if SMALL_MODELS.keys() <= schema.get("properties", {}).keys():
+        parts = schema["properties"]
+        schema["properties"] = {
+            name: parts[key] | {"minLength": limits.least_text_characters}
+            for key, name in SMALL_MODELS.items()
+        }
     if schema.get("type") == "number":
         # grammars do not bound fractions; a list of tenths does
         tenths = range(round(10 * schema["minimum"]), round(10 * schema["maximum"]) + 1)
         return {"enum": [tenth / 10 for tenth in tenths]}
     if schema.get("type") == "array" and schema.get("minItems") != schema.get("maxItems"):
-        holds_exchanges = "assistant" in schema["items"].get("properties", {})
+        holds_exchanges = SMALL_MODELS["assistant"] in schema["items"].get("properties", {})
         schema["maxItems"] = limits.exchanges if holds_exchanges else limits.items
     return schema
 

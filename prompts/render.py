@@ -12,7 +12,7 @@ from ..records.hashing import tagged_hash
 from ..records.vocabulary import Profile
 from .data_line import data_line
 from .inputs import TemplateInput
-from .strategies import all_strategies
+from .strategies import FREE_MERGE, all_strategies
 
 SYSTEM = "system"
 """The text that every template of a profile is sent with."""
@@ -71,7 +71,8 @@ def current_hashes(profile: Profile) -> dict[str, str]:
 def _own_texts(profile: Profile, name: str) -> list[str]:
     text = _text(profile, name)
     shows_strategies = not _STRATEGY_FIELDS.isdisjoint(Template(text).get_identifiers())
-    return [text, *(word for strategy in all_strategies() if shows_strategies for word in strategy)]
+    shown = (*all_strategies(), FREE_MERGE) if shows_strategies else ()
+    return [text, *(word for strategy in shown for word in strategy)]
 
 
 @cache

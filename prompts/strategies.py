@@ -59,6 +59,9 @@ _STRATEGIES: dict[Relationship, tuple[Strategy, Strategy, Strategy]] = {
     ),
 }
 
+FREE_MERGE = Strategy("free_merge", "Merge the two sources in whatever way suits them best.")
+"""What stands in the place of all three where strategies are switched off for a comparison; ours."""
+
 
 def strategies_for(relationship: Relationship) -> tuple[Strategy, Strategy, Strategy]:
     """The three strategies of a relationship, one per variant, in the order of the variants."""

@@ -17,7 +17,7 @@ from tenacity import (
 )
 
 from ..records.calls import ChatReply, ChatRequest, Usage
-from ..records.conversation import Conversation, Turn, to_json
+from ..records.conversation import to_json
 from ..records.errors import (
     AccessRefused,
     ModelError,
@@ -26,11 +26,11 @@ from ..records.errors import (
     ServerUnavailable,
     UsageError,
 )
-from ..records.hashing import canonical_json
 from ..records.vocabulary import ReplyMode
 from .admission import LONGEST_PAUSE_S, Admission, Answered, Failed, Need
 from .connection import Connection, connect, listen
 from .failures import Server, body_of, read_failure, safe_cause
+from .reply_format import messages_in, response_format
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -54,8 +54,9 @@ class OpenAIChat:
     """A chat model behind an OpenAI-compatible server.
 
     `base_url` None is OpenAI's own server. `reply_mode` is how JSON is asked for: `json_schema` binds the
-    reply to the request's schema, `json_object` to any JSON object, `plain` to nothing; in these two the
-    system turn says the schema in words. `max_tokens` bounds every reply; without it the request's own bound
+    reply to the request's schema, `json_schema_unbounded` to the schema without its bounds on numbers and
+    lengths, `json_object` to any JSON object, `plain` to nothing; in these last two the system turn says the
+    schema in words. `max_tokens` bounds every reply; without it the request's own bound
     does. `timeout_s` bounds one try, from sending to the last byte. A request that found the server
     unavailable is sent up to `retries` times more, after a growing wait or the one that the server asks for;
     `sleep` is what waits. Every try passes `admission`, by default one of its own; an error that stops the
@@ -155,7 +156,7 @@ class OpenAIChat:
                 with tracing_context(enabled=False):
                     async with asyncio.timeout(self._timeout_s):
                         message = await self._opened().model.ainvoke(
-                            to_json(self._messages(request)),
+                            to_json(messages_in(self._reply_mode, request)),
                             # without the callbacks of a graph around it, which may send texts elsewhere
                             {"callbacks": []},
                             temperature=request.temperature,
@@ -180,15 +181,6 @@ class OpenAIChat:
         """The most tokens of the reply."""
         return self._max_tokens or request.max_tokens
 
-    def _messages(self, request: ChatRequest) -> Conversation:
-        """What is sent: with the schema in words where the server does not see it."""
-        if self._reply_mode == "json_schema":
-            return request.messages
-        system, *others = request.messages
-        words = "The reply is one JSON object under this JSON schema:"
-        said = f"{system.content}\n\n{words}\n{canonical_json(request.reply_schema)}"
-        return (Turn(role="system", content=said), *others)
-
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         """What goes into the request's body beside messages and temperature.
 
@@ -201,11 +193,9 @@ class OpenAIChat:
             host = urlsplit(self._server.url).hostname or ""
             new_name = host.endswith((".openai.com", ".azure.com"))
             body["max_completion_tokens" if new_name else "max_tokens"] = most
-        if self._reply_mode == "json_schema":
-            schema = {"name": request.operator, "schema": request.reply_schema, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif self._reply_mode == "json_object":
-            body["response_format"] = {"type": "json_object"}
+        asked_for = response_format(self._reply_mode, request)
+        if asked_for is not None:
+            body["response_format"] = asked_for
         return body
 
     async def _offered(self) -> list[str]:

@@ -43,7 +43,8 @@ _CHECK_ADDRESS = "check that the server is running and that its address is right
 _LATER = "the server may recover: try again later, with a lower --concurrency if this goes on"
 _LONGER = "try again later, with a lower --concurrency or a longer --timeout-s if this goes on"
 _FORMAT_REFUSED = (
-    "if the server cannot bind replies to a JSON schema, choose the reply mode json_object or plain"
+    "if the server cannot bind replies to a JSON schema, choose another reply mode:"
+    " json_schema_unbounded, json_object or plain"
 )
 
 _SHORTER = "leave rows of that length out with --max-row-bytes, or ask a model that takes more"
@@ -183,9 +184,10 @@ def _read_status(error: openai.APIStatusError, server: Server) -> ModelError:
     about_format = any(word in said.casefold() for word in _FORMAT_WORDS)
     # some servers answer 500 or 501 to a format that they do not know: waiting does not help
     if status in _TRANSIENT or (status >= _SERVER_ERRORS and not about_format):
-        return ServerUnavailable(found, _LATER, retry_after_s=retry_after_s(error.response.headers))
+        wait_s = retry_after_s(error.response.headers)
+        return ServerUnavailable(found, _LATER, retry_after_s=wait_s, status=status)
     remedy = _SHORTER if status == _TOO_LARGE or _TOO_LONG in kinds else ""
-    return RequestRefused(found, _FORMAT_REFUSED if about_format else remedy, about_format=about_format)
+    return RequestRefused(found, _FORMAT_REFUSED if about_format else remedy)
 
 
 def _words(error: openai.APIStatusError) -> str:

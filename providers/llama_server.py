@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _PROMPT_CACHE_MIB = 256
+_LOOP_PENALTY, _LOOP_TOKENS = 0.3, 48
 _SILENT = -1
 _POLL_S = 0.05
 
@@ -38,6 +39,10 @@ def _start(gguf: str, name: str, context_tokens: int, threads: int) -> Any:
     # CPU seconds a call with four operators in turn.
     params.n_parallel = 1
     params.cache_ram_mib = _PROMPT_CACHE_MIB
+    # A model of this size falls into loops. A mild penalty over a sentence or two breaks most of them; over a
+    # whole reply it would make the model avoid the words that it should copy.
+    params.sampling.penalty_freq = _LOOP_PENALTY
+    params.sampling.penalty_last_n = _LOOP_TOKENS
     params.port = 0
     params.ui = False
     params.endpoint_slots = False

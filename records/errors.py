@@ -77,7 +77,8 @@ class ModelError(EntpError):
 class ServerUnavailable(ModelError):
     """Unreachable, overloaded or timed out. `retry_after_s` is the wait the server asked for, if any.
 
-    One request may fail alone, over and over; `stops_run` says that the others would as well.
+    `status` is the HTTP status that it answered with, None where it did not. One request may fail alone, over
+    and over; `stops_run` says that the others would as well.
     """
 
     retryable = True
@@ -88,11 +89,13 @@ class ServerUnavailable(ModelError):
         remedy: str = "",
         *,
         retry_after_s: float | None = None,
+        status: int | None = None,
         stops_run: bool = False,
         raw: str = "",
     ) -> None:
         super().__init__(message, remedy, raw=raw)
         self.retry_after_s = retry_after_s
+        self.status = status
         self.stops_run = stops_run
 
 
@@ -113,14 +116,7 @@ class Declined(ModelError):
 
 
 class RequestRefused(ModelError):
-    """This one request was refused, for example because it is longer than the model's context.
-
-    `about_format`: what was refused is the way in which JSON was asked for.
-    """
-
-    def __init__(self, message: str, remedy: str = "", *, about_format: bool = False, raw: str = "") -> None:
-        super().__init__(message, remedy, raw=raw)
-        self.about_format = about_format
+    """This one request was refused, for example because it is longer than the model's context."""
 
 
 class ReplyUnusable(ModelError):

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from .calls import CallTrace
 from .conversation import Conversation
 from .stored import JsonObject, Stored
-from .vocabulary import Profile
+from .vocabulary import FusionAblation, Profile
 
 
 class Recipe(Stored):
@@ -21,6 +21,7 @@ class Recipe(Stored):
     model: JsonObject = Field(description="the identity of the chat model, as it goes into the key of a call")
     profile: Profile
     tries: int = 1
+    ablate: FusionAblation = Field(default="none", description="the part of the graph that is switched off")
     settings: JsonObject = Field(description="graph.state.FusionSettings by name")
 
     @property

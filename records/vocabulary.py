@@ -28,8 +28,8 @@ Cycle: TypeAlias = Literal[1, 2]
 Condition: TypeAlias = Literal["terms", "question", "context", "answer", "direct_answer", "nothing_to_remove"]
 """What a variant has to meet; those unmet are its symbolic loss (Section 3.3)."""
 
-ReplyMode: TypeAlias = Literal["json_schema", "json_object", "plain"]
-"""How a server is asked for JSON, the strictest first."""
+ReplyMode: TypeAlias = Literal["json_schema", "json_schema_unbounded", "json_object", "plain"]
+"""How a server is asked for JSON, the strictest first; the second has no bounds on numbers and lengths."""
 KeepCheckpoints: TypeAlias = Literal["all", "last", "none"]
 """What stays of a fusion's checkpoints: every superstep, the end or nothing."""
 ExportForm: TypeAlias = Literal["messages", "text", "markers", "alpaca", "sharegpt"]
@@ -47,6 +47,10 @@ Quality: TypeAlias = Literal["LQ", "HQ"]
 """Low or high, by the corrected score (Section 3.1)."""
 MemberKind: TypeAlias = Literal["HQ", "LQ", "intra", "inter"]
 """What a row of a data set is: of the pool by quality, or fused of a pair."""
+FusionAblation: TypeAlias = Literal["none", "spo", "strategies", "checks", "cycle1", "cycle2"]
+"""The part of a fusion that is switched off, for a comparison; one at a time."""
+Ablation: TypeAlias = Literal[FusionAblation, "progressive"]
+"""Likewise of a run: `progressive` is about its plan of pairs."""
 Profile: TypeAlias = Literal["full", "compact"]
 """The prompts: whole, or short for small models."""
-ReplyModeChoice: TypeAlias = Literal["auto", "json_schema", "json_object", "plain"]
+ReplyModeChoice: TypeAlias = Literal["auto", "json_schema", "json_schema_unbounded", "json_object", "plain"]

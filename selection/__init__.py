@@ -9,6 +9,7 @@ threads      one thread where more would be slower
 
 from .neighbours import Neighbours, nearest_neighbours
 from .pairs.clusters import Clusters, hdbscan_clusters, one_hop_clusters, seeded_order
+from .pairs.draw import draw_pairs, most_rows
 from .pairs.plan import Operand, Plan, PlannedPair, make_pairs
 from .pairs.representatives import choose_representatives
 from .raters.agreement import Agreement, agreement, partial_spearman, quadratic_kappa, spearman
@@ -34,9 +35,11 @@ __all__ = [
     "agreement",
     "choose_representatives",
     "correct_scores",
+    "draw_pairs",
     "estimate_transition",
     "hdbscan_clusters",
     "make_pairs",
+    "most_rows",
     "nearest_neighbours",
     "one_hop_clusters",
     "partial_spearman",

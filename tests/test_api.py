@@ -57,6 +57,22 @@ def test_the_whole_job_and_what_a_run_holds(pool, tmp_path, settings):
             run.data_set("entp")
 
 
+def test_a_chat_of_ones_own_answers_in_place_of_a_server(pool, tmp_path, fake_chat):
+    chat = fake_chat()
+    host = api.Host(chat=chat)
+    found = api.run(
+        [pool], tmp_path / "run", {"model": "fake", "encoder": "fake", "similarity": 0.7}, host=host
+    )
+    assert found.balanced
+    assert chat.asked
+    # every reply is in the ledger: the same once more is up to date, and a change asks only what is new
+    api.run([], tmp_path / "run", {"seed": 1}, host=host)
+    again = {request.canonical for request in chat.asked}
+    assert len(again) == len(chat.asked)
+    with api.open_run(tmp_path / "run") as run:
+        assert {row.model for row in run.fused_rows()} == {"fake"}
+
+
 def test_each_stage_is_a_function(pool, tmp_path, settings):
     folder = tmp_path / "run"
     api.load(folder, settings, pool=[pool])

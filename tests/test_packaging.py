@@ -6,15 +6,20 @@ import ast
 import json
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
+from paper_corpora import write_corpora
 
 from entp.cli.main import entp
+from entp.records.vocabulary import Ablation
+from small_pool import every_encoder_faked
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -82,12 +87,16 @@ def commands(document):
 
 @pytest.fixture
 def example_folder(tmp_path, monkeypatch):
-    """A folder with the files that the documents name; the pool is a part of the shipped one."""
+    """A folder with the files that the documents name; the pools are parts of the shipped ones."""
     lines = (ROOT / "examples" / "pool.jsonl").read_text("utf-8").splitlines(keepends=True)
     (tmp_path / "examples").mkdir()
-    for file in (tmp_path / "examples" / "pool.jsonl", tmp_path / "pool.jsonl"):
+    for file in (
+        *(tmp_path / "examples" / f"{name}.jsonl" for name in ("pool", "drawn")),
+        tmp_path / "pool.jsonl",
+    ):
         file.write_text("".join(lines[:60] + lines[-3:]), "utf-8")
     (tmp_path / "more.parquet").touch()
+    write_corpora(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -126,6 +135,57 @@ def test_the_readmes_stages_and_views_run(example_folder, model_server):
         *["status", "list", "list", "verify", "show"],
     ]
     assert (example_folder / "train.jsonl").stat().st_size > 0
+
+
+def test_the_ablations_leave_a_data_set_each(example_folder, model_server):
+    """The commands of docs/ablations.md, as they stand there but for pool, model and encoder."""
+    pool = example_folder / "pool.jsonl"
+    rows = [json.loads(line) for line in pool.read_text("utf-8").splitlines()[:12]]
+    for at, row in enumerate(rows):
+        row["ratings"] = {"critic": at % 4}
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    here = {"gpt-4o-mini": "fake"}
+    asked = ["--base-url", model_server.base_url, "--encoder", "fake", "--similarity", "0.5"]
+    with every_encoder_faked():
+        for words in commands(ROOT / "docs" / "ablations.md"):
+            more = asked if "pool.jsonl" in words else []
+            assert entp.main([*(here.get(w, w) for w in words), *more], standalone_mode=False) == 0, words
+    found = {path.parent.name: path.stem for path in example_folder.glob("runs/*/*.jsonl")}
+    parts = [part for part in get_args(Ablation) if part != "none"]
+    assert found == {"whole": "entp", **{f"without-{part}": f"entp-without-{part}" for part in parts}}
+
+
+def test_the_papers_pool_is_made_as_its_page_says(example_folder, capsys):
+    """The page's draw and its commands, over a few records of each corpus as it is published."""
+    page = (ROOT / "docs" / "paper-pool.md").read_text("utf-8")
+    (draw,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (example_folder / "wizardlm.jsonl").unlink()
+    subprocess.run([sys.executable, "-c", draw], check=True)
+    for words in commands(ROOT / "docs" / "paper-pool.md"):
+        # 3: done, with records that are not rows
+        assert entp.main(words, standalone_mode=False) == (3 if words[0] == "load" else 0), words
+    told = capsys.readouterr()
+    expected = dict(re.findall(r"^\| (\w+) \| ([\d,]+) \|", page, re.MULTILINE))
+    assert sum(int(rows.replace(",", "")) for rows in expected.values()) == 300_932
+    rows = {source: re.search(rf"^{source} +(\d+) +([\d.]+) ", told.out, re.MULTILINE) for source in expected}
+    assert {source: found.groups() for source, found in rows.items()} == {
+        "flan_v2": ("2", "1.0"),
+        "wizardlm": ("2", "1.0"),
+        "stanford_alpaca": ("2", "1.0"),
+        "oasst1": ("3", "1.67"),
+        "dolly": ("2", "1.0"),
+    }
+    shapes = re.findall(r"(\w+)\.jsonl?: \w+, (\w+) shape", told.err)
+    assert dict(shapes) == {
+        "flan_v2": "flan",
+        "oasst1": "oasst_trees",
+        "wizardlm": "sharegpt",
+        "dolly": "dolly",
+        "stanford_alpaca": "alpaca",
+    }
+    # what the page says of rows that the paper's pool has and this one has not
+    assert "stanford_alpaca.json:1 again" in told.out
+    assert "a question that nobody answered" in told.out
 
 
 def test_make_targets_in_the_documents_exist():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from ...graph.state import calls_of_a_fusion
 from ...nodes.ask import MAX_REASKS
 from ...nodes.templates import templates_of
 from ...records.calls import Spent
@@ -13,7 +12,7 @@ from ...records.stored import Stored
 from ..run.run_folder import Run
 from ..run.settings import EMBEDDED, Asking
 from ..run.wiring import resolved_model
-from ..stages.fuse import FuseSettings
+from ..stages.fuse import calls_of_one
 
 # averages are taken over so many of the latest, so that no estimate reads a whole run
 FUSIONS = 200
@@ -64,7 +63,7 @@ def estimate_of_ratings(run: Run, ratings: int, beginnings: int) -> Estimate:
 
 def estimate_of_fusions(run: Run, fusions: int, beginnings: int) -> Estimate:
     """What so many fusions may take, whose operators may begin so often, summed over the fusions."""
-    least, most = calls_of_a_fusion(run.settings.of(FuseSettings).budget)
+    least, most = calls_of_one(run)
     found = run.store.fusions.totals(FUSIONS)
     average = None
     if found.fusions:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...graph.state import calls_of_a_fusion
 from ...nodes.ask import MAX_REASKS
 from ...records.stored import Stored
 from ..run.run_folder import Run
 from ..run.stage import AnyStage, StageEnd, run_stage, state_of
-from ..stages.fuse import FuseSettings, chosen_pairs
+from ..stages.fuse import calls_of_one, chosen_pairs
 from ..stages.order import stage_named
 from ..stages.rate import rows_to_rate
+from ..stages.select import possible_pairs
 from .estimate import Estimate, estimate_of_fusions, estimate_of_ratings
 from .outlook import outlook
 from .resume import Resume, set_out
@@ -28,12 +28,15 @@ class Bounds(Stored):
 class Plan(Stored):
     """What the stages that ask a model would ask. `estimate` is about what is not done yet.
 
-    Where rating needs the model the pairs are not known yet: `pairs` and `fusion_calls` are None.
+    `possible` counts the pairs that there could be, of which select plans those drawn and the scope of a
+    command may take fewer. Where rating needs the model the pairs are not known yet: `pairs`, `possible` and
+    `fusion_calls` are None.
     """
 
     rows_to_rate: int
     rating_calls: Bounds
     pairs: int | None
+    possible: int | None
     fusion_calls: Bounds | None
     estimate: Estimate
 
@@ -68,6 +71,7 @@ async def plan(run: Run, on_end: Callable[[StageEnd], None]) -> Plan:
             rows_to_rate=ratings,
             rating_calls=_bounds(ratings, 1, 1),
             pairs=None,
+            possible=None,
             fusion_calls=None,
             estimate=estimate,
         )
@@ -84,7 +88,8 @@ def fusion_plan(run: Run) -> Plan:
         rows_to_rate=0,
         rating_calls=_bounds(0, 1, 1),
         pairs=pairs,
-        fusion_calls=_bounds(pairs, *calls_of_a_fusion(run.settings.of(FuseSettings).budget)),
+        possible=possible_pairs(run),
+        fusion_calls=_bounds(pairs, *calls_of_one(run)),
         estimate=ahead.estimate if ahead else estimate_of_fusions(run, 0, 0),
     )
 

@@ -16,7 +16,7 @@ from ..run.run_folder import Run
 from ..run.settings import EMBEDDED, ModelSettings
 from ..run.stage import USABLE, goes_on, stages_read, state_of
 from ..run.wiring import resolved_model
-from ..stages.fuse import chosen_pairs, fusion_settings
+from ..stages.fuse import FuseSettings, chosen_pairs, fusion_settings
 from ..stages.order import stage_named
 from ..stages.rate import rows_to_rate
 from .estimate import Estimate, estimate_of_fusions, estimate_of_ratings
@@ -142,6 +142,8 @@ def _differences(run: Run, made: MadeAlike) -> list[str]:
     differs = [] if same else [TEMPLATES]
     settings = made.recipe.settings
     differs += [name for name, value in asdict(fusion_settings(run)).items() if settings.get(name) != value]
+    if made.recipe.ablate != run.settings.of(FuseSettings).fusion_ablate:
+        differs.append("ablate")
     model, now = resolved_model(run.settings, run.key), run.settings.of(ModelSettings)
     asked: JsonObject = {"max_tokens": now.max_tokens}
     if model != EMBEDDED:  # which goes by the name of its file

@@ -18,14 +18,16 @@ from langgraph.types import Command
 
 from ...checkpoints import thread_id
 from ...graph.fusion_steps import failed_outcome
+from ...graph.optimizer import routes
 from ...graph.state import FusionSettings, Outcome, TurnJson
 from ...graph.variant import variant_graph
 from ...nodes.ask import Model
-from ...nodes.templates import by_figure, check_of, writers_of
+from ...nodes.templates import check_of
 from ...records.errors import ModelError, UsageError
 from ...records.fusions import Fork
 from ...records.hashing import tagged_hash
 from ...records.stored import JsonObject
+from ...records.vocabulary import FusionAblation
 from ..stages.fused import fused_row
 from .trace import Step, run_traced
 
@@ -100,24 +102,29 @@ async def fork(
     model: Model,
     settings: FusionSettings,
     saver: BaseCheckpointSaver[Any],
+    ablate: FusionAblation = "none",
 ) -> ForkedRun:
     """Run a variant on from a point with other settings or another text; nothing before it is asked again.
+
+    What was switched off in the fusion (`ablate`) stays so.
 
     Every superstep is kept by the saver, in the fork's own thread. Raises UsageError where a template cannot
     write that attempt.
     """
     step = step_at(steps, point)
-    go_on: Command[str] = Command(goto=_next_node(step, point, changes))
+    go_on: Command[str] = Command(goto=_next_node(step, point, changes, ablate))
     brief, state = step.given["brief"], step.given
     if changes.turns is not None:
         state = {**state, "turns": changes.turns, "template": EDITED, "calls": []}
     if changes.temperature is not None:
         settings = replace(settings, temperature=changes.temperature)
     known = {"model": model.chat.identity, "settings": asdict(settings), **asdict(changes)}
+    if ablate != "none":
+        known["ablate"] = ablate
     fork_id = "fork-" + tagged_hash("fork", [brief["fusion_id"], list(point), known])[:16]
     thread = thread_id(fork_id)
     config = RunnableConfig(recursion_limit=settings.recursion_limit, configurable={"thread_id": thread})
-    graph = variant_graph(model).compile(checkpointer=saver, name="variant")
+    graph = variant_graph(model, ablate).compile(checkpointer=saver, name="variant")
     after: list[Step] = []
     await saver.adelete_thread(thread)
     try:
@@ -135,14 +142,14 @@ async def fork(
     return ForkedRun(Fork.model_validate({**record, **place, **own}), after)
 
 
-def _next_node(step: Step, point: Point, changes: Changes) -> str:
+def _next_node(step: Step, point: Point, changes: Changes, ablate: FusionAblation) -> str:
     """The node that runs first: what writes the attempt, or what judges a text that is there."""
     if changes.template is None:
         return step.node if changes.turns is None else check_of(point.cycle).name
     if point.attempt == 1:
         message = f"attempt {point} is what its cycle begins with: no template writes it"
         raise UsageError(message, "set a template from a cycle's second attempt on")
-    candidates = [template.name for template in by_figure(writers_of(point.cycle))]
+    candidates = [*routes(point.cycle, ablate).values()]
     if changes.template not in candidates:
         message = f"no template {changes.template!r} can write attempt {point}"
         raise UsageError(message, f"choose one of {', '.join(candidates)}")

@@ -141,7 +141,9 @@ class Replayer:
     async def _run_again(self, claim: Claim, recipe: Recipe, steps: list[Step]) -> Ended:
         chat = OfflineChat(self._ledger, recipe.model)
         settings = settings_of_recipe(recipe)
-        graph = fusion_graph(model_of(recipe, chat)).compile(checkpointer=self._saver, name="fusion")
+        graph = fusion_graph(model_of(recipe, chat), recipe.ablate).compile(
+            checkpointer=self._saver, name="fusion"
+        )
         fusion_id = claim.pair.id
         thread = thread_id(fusion_id)
         config = RunnableConfig(recursion_limit=settings.recursion_limit, configurable={"thread_id": thread})

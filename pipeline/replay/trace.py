@@ -9,6 +9,7 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
+from ...graph.optimizer import MERGE_TEMPLATE
 from ...graph.state import FusionSettings, Json, VariantState
 from ...graph.variant_steps import attempts_of
 from ...nodes.templates import cycle_of
@@ -45,7 +46,8 @@ class Step:
     @property
     def cycle(self) -> int | None:
         """The cycle whose attempt it writes or judges; None for the other nodes."""
-        return cycle_of(self.node)
+        # without the prompt optimizer a variant merges the pair again
+        return 1 if self.node == MERGE_TEMPLATE and self.variant is not None else cycle_of(self.node)
 
     @property
     def attempt(self) -> int | None:

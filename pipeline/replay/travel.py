@@ -56,7 +56,8 @@ async def run_on(run: Run, fusion_id: str, point: Point, changes: Changes, *, li
         saver: BaseCheckpointSaver[Any] = InMemorySaver()
         if keep:
             saver = await stack.enter_async_context(open_saver(run.checkpoints))
-        ended = await fork(steps, point, changes, opened.model, settings_of_recipe(recipe), saver)
+        settings = settings_of_recipe(recipe)
+        ended = await fork(steps, point, changes, opened.model, settings, saver, recipe.ablate)
     if keep:
         run.store.forks.put([ended.record])
     return _compared(rows[point.variant], ended, opened.counts, kept=keep)

@@ -18,6 +18,7 @@ from .settings import WHOLE, Asking, Places, Scope, Settings, settings_of
 
 if TYPE_CHECKING:
     from ...checkpoints.ledger import Ledger
+    from ...nodes.ask import ChatModel
     from .stage import Stages
 
 
@@ -40,6 +41,8 @@ class Run:
     admission: Admission = field(default_factory=Admission)
     writable: bool = False
     """Opened for work, not for a look."""
+    chat: ChatModel | None = None
+    """What answers in place of the model that the settings name."""
 
     @property
     def checkpoints(self) -> Path:

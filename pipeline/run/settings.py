@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from ...records.errors import UsageError
 from ...records.stored import JsonObject
-from ...records.vocabulary import KeepCheckpoints, Profile, ReplyModeChoice
+from ...records.vocabulary import Ablation, KeepCheckpoints, Profile, ReplyModeChoice
 
 SettingKind: TypeAlias = Literal["results", "asking", "places"]
 
@@ -51,6 +51,15 @@ class Seeded(Part):
     """Settings of a stage that draws."""
 
     seed: int = Field(default=0, ge=0, description="for every draw: shuffles, ties, samples")
+
+
+class Ablated(Part):
+    """Settings of a stage from which a part of the method may be taken, for a comparison."""
+
+    ablate: Ablation = Field(
+        default="none",
+        description="part of the method to switch off for a comparison; names of data sets say which",
+    )
 
 
 class ModelSettings(Part):
@@ -142,8 +151,13 @@ class Scope:
 
     pairs: int | None = field(
         default=None,
-        metadata={"description": "fuse only so many pairs, both kinds, short texts first: a cheap trial"},
+        metadata={
+            "description": "fuse only so many pairs, both kinds, those of the shortest texts first: a cheap "
+            "trial and not a sample; for a sample give --intra, --inter or --rows"
+        },
     )
+    only: tuple[str, ...] = ()
+    """Fuse only the pairs of these ids, and the fusions that they build on."""
     retry_failed: bool = False
     """Failed items begin once more."""
 

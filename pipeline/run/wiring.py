@@ -12,6 +12,7 @@ from pathlib import Path
 from ...checkpoints.ledger import Ledger
 from ...checkpoints.recorded_chat import Counts, RecordedChat
 from ...nodes.ask import ChatModel, Model
+from ...nodes.schema import limits_of
 from ...providers.admission import Admission
 from ...records.calls import Origin
 from ...records.errors import UsageError
@@ -52,12 +53,17 @@ def resolved_model(settings: Settings, key: str | None) -> str:
 async def open_model(run: Run, stage: str) -> AsyncIterator[OpenModel]:
     """The chat model of a run, every call recorded as the stage's; an embedded server lives as long."""
     settings = run.settings
-    with run.open_ledger() as ledger:
-        async with open_chat(settings, run.key, ledger, run.admission) as chat:
-            recorded = RecordedChat(chat, ledger, _origin(run, stage, chat))
-            profile = settings.of(ModelSettings).profile_for(resolved_model(settings, run.key))
-            model = Model(chat=recorded, profile=profile)
-            yield OpenModel(model, recorded.counts)
+    async with AsyncExitStack() as stack:
+        ledger = stack.enter_context(run.open_ledger())
+        chat = run.chat
+        if chat is None:
+            opening = open_chat(settings, run.key, ledger, run.admission)
+            chat, name = await stack.enter_async_context(opening), resolved_model(settings, run.key)
+        else:
+            name = str(chat.identity["model"])
+        recorded = RecordedChat(chat, ledger, _origin(run, stage, chat))
+        model = Model(chat=recorded, profile=settings.of(ModelSettings).profile_for(name))
+        yield OpenModel(model, recorded.counts)
 
 
 def _origin(run: Run, stage: str, chat: ChatModel) -> Origin:
@@ -92,7 +98,7 @@ async def open_chat(
             api_key = None
 
         @cache
-        def chat_in(mode: ReplyMode) -> OpenAIChat:
+        def chat_in(mode: ReplyMode, admission: Admission | None = admission) -> OpenAIChat:
             chat = OpenAIChat(
                 model=name,
                 base_url=base_url,
@@ -108,7 +114,9 @@ async def open_chat(
         mode: ReplyMode = "json_schema" if wanted.reply_mode == "auto" else wanted.reply_mode
         await chat_in(mode).check()
         if wanted.reply_mode == "auto" and not embedded:
-            mode = await settled_reply_mode(chat_in, address or "", ledger)
+            limits = limits_of(wanted.profile_for(name))
+            # without the run's admission, which a refusal such as 404 would close
+            mode = await settled_reply_mode(lambda mode: chat_in(mode, None), address or "", limits, ledger)
         yield chat_in(mode)
 
 

@@ -15,9 +15,9 @@ from ...records.errors import UsageError
 from ...records.hashing import tagged_hash
 from ...records.lines import Line, Table
 from ...records.stored import Stored
-from ...records.vocabulary import ContentClass, MemberKind, PairKind
+from ...records.vocabulary import Ablation, ContentClass, MemberKind, PairKind
 from ..run.run_folder import Run
-from ..run.settings import Seeded
+from ..run.settings import Ablated, Seeded
 from ..run.stage import Findings, Result, Stage
 
 Whole: TypeAlias = Literal["hq", "lq", "full", "entp"]
@@ -29,6 +29,7 @@ FUSED: dict[Source, tuple[MemberKind, ...]] = {
     "intra": ("intra",),
     "inter": ("inter",),
 }
+WITHOUT = "-without-"
 
 _PART = re.compile(rf"({'|'.join(SOURCES)})(?:@(?:([0-9]+(?:\.[0-9]+)?)%|([0-9]+)))?")
 
@@ -66,11 +67,20 @@ def parts_of(name: str) -> tuple[SetPart, ...]:
     return tuple(parts)
 
 
+def name_of(recipe: str, ablate: Ablation) -> str:
+    """The name of the data set that a recipe (`hq+entp@50%`) makes in a run with a part switched off.
+
+    One of fused rows says so in its name: `hq+entp@50%-without-spo`.
+    """
+    fused = any(part.source in FUSED for part in parts_of(recipe)) if ablate != "none" else False
+    return f"{recipe}{WITHOUT}{ablate}" if fused else recipe
+
+
 def _source(text: str) -> Source:
     return next(source for source in SOURCES if source == text)
 
 
-class BlendSettings(Seeded):
+class BlendSettings(Seeded, Ablated):
     """Which data sets are made, and of which rows."""
 
     sets: tuple[str, ...] = Field(
@@ -111,9 +121,10 @@ async def blend(run: Run) -> Result[BlendFindings]:
     settings = run.settings.of(BlendSettings)
     made = []
     with run.store.transaction():
-        run.store.data_sets.retain(settings.sets, "blend")
-        for name in settings.sets:
-            members, left_out = members_of(run, name)
+        names = {recipe: name_of(recipe, settings.ablate) for recipe in settings.sets}
+        run.store.data_sets.retain([*names.values()], "blend")
+        for recipe, name in names.items():
+            members, left_out = members_of(run, recipe)
             run.store.data_sets.replace(name, members)
             kinds = Counter(member.kind for member in members)
             made.append(BlendedSet(name=name, rows=len(members), kinds=kinds, left_out=left_out))
@@ -125,23 +136,25 @@ async def blend(run: Run) -> Result[BlendFindings]:
     return Result(books, BlendFindings(sets=made))
 
 
-def members_of(run: Run, name: str) -> tuple[list[Member], dict[str, int]]:
+def members_of(run: Run, recipe: str) -> tuple[list[Member], dict[str, int]]:
     """The rows of a data set in order, and why fused rows that it could have had are not in it.
 
     Rows of the pool stand in its order, fused ones in that of the plan. Draws go by a hash of id and seed, so
     that a larger share of the same source holds the smaller one.
     """
+    settings = run.settings.of(BlendSettings)
     taken: dict[str, MemberKind] = {}
     left_out: Counter[str] = Counter()
-    for part in parts_of(name):
+    for part in parts_of(recipe):
         there, why = (
             _fused(run, part.source) if part.source in FUSED else (_of_pool(run, part.source), Counter())
         )
-        drawn = _drawn(there, part, run.settings.of(BlendSettings).seed)
+        drawn = _drawn(there, part, settings.seed)
         left_out += why
         if len(drawn) < len(there):
             left_out["not drawn"] += len(there) - len(drawn)
         taken |= drawn
+    name = name_of(recipe, settings.ablate)
     members = [
         Member(name=name, position=at, kind=kind, id=row_id, made_by="blend")
         for at, (row_id, kind) in enumerate(taken.items())
@@ -192,6 +205,11 @@ def _drawn(there: dict[str, MemberKind], part: SetPart, seed: int) -> dict[str, 
     return {row_id: kind for row_id, kind in there.items() if row_id in wanted}
 
 
+def _idle(run: Run) -> tuple[str, ...]:
+    """The setting of ablations, where it names nothing."""
+    return ("ablate",) if run.settings.of(BlendSettings).ablate == "none" else ()
+
+
 def _so_far(run: Run) -> Books:
     return Books()
 
@@ -221,4 +239,5 @@ STAGE = Stage(
     so_far=_so_far,
     reads=("score", "fuse"),
     tables=("datasets",),
+    idle=_idle,
 )

@@ -17,7 +17,7 @@ from ...records.vocabulary import ExportForm
 from ..run.run_folder import Run
 from ..run.settings import Part, Places
 from ..run.stage import Findings, Result, Stage, shown
-from .blend import BlendSettings
+from .blend import WITHOUT, BlendSettings, name_of
 
 ENDINGS = (".jsonl", ".parquet")
 SHOWN = 20
@@ -57,8 +57,10 @@ def target(run: Run) -> Path:
 
 
 def data_set(run: Run) -> str:
-    """The name of the data set to write."""
-    return run.settings.of(ExportSettings).set or run.settings.of(BlendSettings).sets[0]
+    """The name of the data set to write; `set` may be that, or the recipe that it is made by."""
+    blended = run.settings.of(BlendSettings)
+    wanted = run.settings.of(ExportSettings).set or blended.sets[0]
+    return wanted if WITHOUT in wanted else name_of(wanted, blended.ablate)
 
 
 async def export(run: Run) -> Result[ExportFindings]:

@@ -12,6 +12,7 @@ from ...records.conversation import Conversation, to_json
 from ...records.fusions import Ended, FusedRow, Fusion, Recipe
 from ...records.hashing import tagged_hash
 from ...records.stored import JsonObject
+from ...records.vocabulary import FusionAblation
 from ...records.work import Claim
 
 OPERAND_MISSING = "OperandMissing: a fusion that it builds on has no fused row; a fold goes past it"
@@ -22,12 +23,13 @@ def fused_id(fusion_id: str, variant: int) -> str:
     return f"{fusion_id}-{variant}"
 
 
-def recipe_of(model: Model, settings: FusionSettings) -> Recipe:
+def recipe_of(model: Model, settings: FusionSettings, ablate: FusionAblation = "none") -> Recipe:
     """All that shapes a fusion besides its operands and templates, as a replay needs it."""
     return Recipe(
         model=model.chat.identity,
         profile=model.profile,
         tries=model.max_beginnings,
+        ablate=ablate,
         settings=asdict(settings),
     )
 
@@ -43,6 +45,8 @@ def asked_of(left: Conversation, right: Conversation, recipe: Recipe) -> str:
         "model": recipe.model,
         "settings": recipe.settings,
     }
+    if recipe.ablate != "none":  # so that what was fused before there were ablations is as it was
+        shaping["ablate"] = recipe.ablate
     return tagged_hash("fusion", shaping)
 
 
@@ -57,7 +61,7 @@ def ended_records(claim: Claim, state: FusionState, asked: str, recipe: Recipe) 
         asked=asked,
         status="done",
         recipe=recipe,
-        domains=state["domains"],
+        domains={**state["domains"], "overrides": state["overrides"]},
         strategies=[strategy["name"] for strategy in state["strategies"]],
         templates=templates_of(calls, [attempt for outcome in outcomes for attempt in outcome["attempts"]]),
         carried=None if carried is None else fused_id(fusion_id, carried),
@@ -87,8 +91,10 @@ def fused_row(fusion_id: str, outcome: Outcome, model: str) -> JsonObject:
         "status": outcome["status"],
         "turns": list(outcome["turns"]),
         "loss": outcome["loss"],
-        # the first attempt of Cycle 2 judges what Cycle 1 has written
-        "templates": [a["template"] for a in attempts if a["cycle"] == 1 or a["attempt"] > 1],
+        # the first attempt of Cycle 2 judges what Cycle 1 has written, where there was one
+        "templates": [
+            a["template"] for at, a in enumerate(attempts) if not at or a["cycle"] == 1 or a["attempt"] > 1
+        ],
         "attempts": _without_repeats(attempts),
         "reason": outcome["reason"] or None,
         "raw": outcome["raw"] or None,

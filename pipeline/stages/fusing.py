@@ -19,7 +19,7 @@ from ..run.run_folder import Run
 from ..run.settings import Asking, Places
 from ..run.stage import Result
 from ..run.wiring import OpenModel, open_model
-from .fuse import FuseFindings, books, chosen_pairs, failures, fusion_settings
+from .fuse import FuseFindings, FuseSettings, books, chosen_pairs, failures, fusion_settings
 from .fusion_worker import FusionWorker
 from .operands import side_of
 from .rate import first_of_each_kind
@@ -59,7 +59,8 @@ async def _fuse_all(run: Run, opened: OpenModel, number: int) -> None:
         # what a fusion left before has to go even where it leaves nothing now
         if keep != "none" or run.checkpoints.exists():
             saver = await stack.enter_async_context(open_saver(run.checkpoints))
-        worker = FusionWorker(opened.model, fusion_settings(run), saver, keep)
+        ablate = run.settings.of(FuseSettings).fusion_ablate
+        worker = FusionWorker(opened.model, fusion_settings(run), saver, keep, ablate)
         with run.progress.task("fusing pairs", number) as done:
             queue = _Queue(run.store, worker, done)
             async with queue.held():
@@ -153,6 +154,7 @@ def _findings(run: Run, spent: Spent) -> FuseFindings:
     return FuseFindings(
         pairs=run.store.fusions.count(),
         left=left,
+        trial=run.scope.pairs is not None,
         fused_rows=sum(losses.values()),
         losses=losses,
         why=first_of_each_kind(failures(run)),

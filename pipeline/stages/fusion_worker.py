@@ -15,8 +15,8 @@ from ...graph.state import FusionInput, FusionSettings, FusionState
 from ...nodes.ask import Model
 from ...records.conversation import to_json
 from ...records.errors import ModelError
-from ...records.fusions import Ended
-from ...records.vocabulary import KeepCheckpoints, Profile
+from ...records.fusions import Ended, Recipe
+from ...records.vocabulary import FusionAblation, KeepCheckpoints, Profile
 from ...records.work import Claim
 from .fused import OPERAND_MISSING, asked_of, ended_records, failed_fusion, recipe_of
 
@@ -36,11 +36,13 @@ class FusionWorker:
         settings: FusionSettings,
         saver: BaseCheckpointSaver[Any] | None = None,
         keep: KeepCheckpoints = "none",
+        ablate: FusionAblation = "none",
     ) -> None:
         self._model = model
         self._settings = settings
         self._saver = saver
         self._keep = keep
+        self._ablate = ablate
         self._graphs: dict[int, CompiledStateGraph[Any, FusionSettings, Any, Any]] = {}
 
     @property
@@ -50,7 +52,7 @@ class FusionWorker:
 
     def asked(self, claim: Claim) -> str:
         """The hash of all that shapes the fusion of a pair, but its templates."""
-        return asked_of(claim.left.turns, claim.right.turns, recipe_of(self._model, self._settings))
+        return asked_of(claim.left.turns, claim.right.turns, self._recipe(self._model))
 
     async def fuse(self, claim: Claim) -> Ended:
         """Fuse one pair whose operands are at hand.
@@ -59,7 +61,7 @@ class FusionWorker:
         meet is raised.
         """
         model = self._model.begun(claim.tries)
-        recipe = recipe_of(model, self._settings)
+        recipe = self._recipe(model)
         try:
             state = await self._invoke(claim)
         except ModelError as error:
@@ -70,7 +72,10 @@ class FusionWorker:
 
     def without_operand(self, claim: Claim) -> Ended:
         """The record of a pair that has at most one operand left; a fold goes past it."""
-        return failed_fusion(claim, OPERAND_MISSING, recipe_of(self._model, self._settings))
+        return failed_fusion(claim, OPERAND_MISSING, self._recipe(self._model))
+
+    def _recipe(self, model: Model) -> Recipe:
+        return recipe_of(model, self._settings, self._ablate)
 
     async def _invoke(self, claim: Claim) -> FusionState:
         thread = thread_id(claim.pair.id)
@@ -92,6 +97,6 @@ class FusionWorker:
         """The graph over a model that may begin so often, compiled once."""
         if tries not in self._graphs:
             keeper = None if self._keep == "none" else self._saver
-            graph = fusion_graph(self._model.begun(tries))
+            graph = fusion_graph(self._model.begun(tries), self._ablate)
             self._graphs[tries] = graph.compile(checkpointer=keeper, name="fusion")
         return self._graphs[tries]

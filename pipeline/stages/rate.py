@@ -154,7 +154,7 @@ def books(run: Run) -> Books:
 def _idle(run: Run) -> tuple[str, ...]:
     """The model's settings, where the pool brings every rating: no other model changes one."""
     try:
-        return () if rows_to_rate(run) else tuple(ModelSettings.model_fields)
+        return () if rows_to_rate(run) else ("rubric", *ModelSettings.model_fields)
     except UsageError:  # no rater is chosen yet
         return ()
 

@@ -133,7 +133,7 @@ def _details(found: ScoreFindings) -> Iterator[Line]:
                 moved.score.score,
                 moved.score.corrected,
                 moved.score.confidence,
-                moved.text[:WIDTH],
+                " ".join(moved.text.split())[:WIDTH],
             )
             for moved in found.examples
         ]

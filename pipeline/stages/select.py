@@ -11,11 +11,11 @@ from ...records.books import Books
 from ...records.lines import Line
 from ...records.vocabulary import ContentClass, Fold, PairKind
 from ..run.run_folder import Run
-from ..run.settings import Seeded
+from ..run.settings import Ablated, Seeded
 from ..run.stage import Findings, Result, Stage
 
 
-class SelectSettings(Seeded):
+class SelectSettings(Seeded, Ablated):
     """Which low-quality rows take part, how they are clustered, and which pairs are planned."""
 
     include: tuple[ContentClass, ...] = Field(
@@ -31,6 +31,21 @@ class SelectSettings(Seeded):
         default="pair", description="whether clusters of one row take part in inter pairs"
     )
     kinds: tuple[PairKind, ...] = Field(default=("intra", "inter"), description="kinds of pairs to plan")
+    intra: int | None = Field(
+        default=None,
+        gt=0,
+        description="intra pairs to plan, drawn at random by the seed; clusters are drawn whole, so up to a "
+        "cluster more; by default all",
+    )
+    inter: int | None = Field(
+        default=None, gt=0, description="inter pairs to plan, drawn at random by the seed; by default all"
+    )
+    rows: int | None = Field(
+        default=None,
+        gt=0,
+        description="fused rows to plan pairs for, drawn at random by the seed; fewer come where variants "
+        "fail or --max-loss leaves rows out; by default all pairs are planned",
+    )
     fold: Fold = Field(default="left", description="how a cluster is merged into one")
 
 
@@ -44,6 +59,10 @@ class SelectFindings(Findings):
     singletons_skipped: int
     intra_pairs: int
     inter_pairs: int
+    possible: dict[PairKind, int] = Field(
+        default={}, description="pairs that there could be, of which those above were drawn"
+    )
+    most_rows: int = Field(default=0, description="fused rows for data sets, where no fusion fails")
     left_over: list[str] = Field(description="representatives without an inter partner")
     set_aside: dict[str, int]
     nearest_similarity: dict[str, float] = Field(
@@ -57,6 +76,18 @@ async def _work(run: Run) -> Result[SelectFindings]:
     from .selecting import select
 
     return await select(run)
+
+
+def _idle(run: Run) -> tuple[str, ...]:
+    """The setting of ablations, where it is about what comes after the plan."""
+    return () if run.settings.of(SelectSettings).ablate == "progressive" else ("ablate",)
+
+
+def possible_pairs(run: Run) -> int:
+    """How many pairs there could be, of which those of the plan were drawn."""
+    mark = run.store.marks.get("select")
+    possible = sum(STAGE.findings_of(mark).possible.values()) if mark else 0
+    return possible or run.store.pairs.count()
 
 
 def _so_far(run: Run) -> Books:
@@ -73,7 +104,13 @@ def _lines(found: SelectFindings) -> Iterator[Line]:
     )
     if found.singletons_skipped:
         yield f"{found.singletons_skipped} clusters of one row were left out of the pairs"
-    yield f"{found.intra_pairs} intra pairs, {found.inter_pairs} inter pairs"
+    planned = {"intra": found.intra_pairs, "inter": found.inter_pairs}
+    if planned == found.possible:
+        pairs = ", ".join(f"{number} {kind} pairs" for kind, number in planned.items())
+    else:
+        of = (f"{planned[kind]} of {number} {kind} pairs" for kind, number in found.possible.items())
+        pairs = f"drawn at random: {', '.join(of)}"
+    yield f"{pairs}; at most {found.most_rows} fused rows"
     if found.left_over:
         yield f"{len(found.left_over)} representatives without an inter partner"
     if found.warning:
@@ -91,4 +128,5 @@ STAGE = Stage(
     so_far=_so_far,
     reads=("embed", "score"),
     tables=("clusters", "pairs"),
+    idle=_idle,
 )

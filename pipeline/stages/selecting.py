@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
 from ...records.books import Books
 from ...records.pairs import ClusterMember, Operand, Pair
+from ...records.vocabulary import PairKind
 from ...selection import (
     Clusters,
     Plan,
     PlannedPair,
     choose_representatives,
+    draw_pairs,
     hdbscan_clusters,
     make_pairs,
+    most_rows,
     nearest_neighbours,
     one_hop_clusters,
     seeded_order,
@@ -42,21 +47,24 @@ async def select(run: Run) -> Result[SelectFindings]:
     vectors = embeddings(run)[[row.position for row in taken]]
     clusters, representatives = _cluster(run, ids, vectors)
     skipped = [settings.singletons == "skip" and len(cluster) == 1 for cluster in representatives]
-    plan = make_pairs(
-        [
-            [] if skip else [ids[at] for at in cluster]
-            for skip, cluster in zip(skipped, representatives, strict=True)
-        ],
-        seed=settings.seed,
-        fold=settings.fold,
-        kinds=settings.kinds,
+    folded = settings.ablate != "progressive"
+    chosen = [
+        [] if skip else [ids[at] for at in cluster]
+        for skip, cluster in zip(skipped, representatives, strict=True)
+    ]
+    fold = settings.fold if folded else "tree"
+    plan = make_pairs(chosen, seed=settings.seed, fold=fold, kinds=settings.kinds)
+    if not folded:  # the first level of a tree: each representative in one pair at most
+        plan = replace(plan, pairs=tuple(pair for pair in plan.pairs if pair.depth == 1))
+    drawn = draw_pairs(
+        plan.pairs, seed=settings.seed, intra=settings.intra, inter=settings.inter, rows=settings.rows
     )
     with run.store.transaction():
         run.store.clusters.replace(_members(ids, clusters, representatives))
-        run.store.pairs.replace(_pair(pair, position) for position, pair in enumerate(plan.pairs))
+        run.store.pairs.replace(_pair(pair, position) for position, pair in enumerate(drawn))
     set_aside = {f"set aside: {name}": rows for name, rows in aside.items()}
     similarities = _similarities(run, vectors)
-    findings = _findings(clusters, representatives, sum(skipped), plan, set_aside, *similarities)
+    findings = _findings(clusters, representatives, sum(skipped), plan, drawn, set_aside, *similarities)
     return Result(Books(inputs=len(low), outputs=len(taken), rejected=set_aside), findings)
 
 
@@ -108,11 +116,13 @@ def _findings(
     representatives: list[IntArray],
     skipped: int,
     plan: Plan,
+    drawn: tuple[PlannedPair, ...],
     set_aside: dict[str, int],
     quantiles: dict[str, float],
     share: float,
     warning: str | None,
 ) -> SelectFindings:
+    kinds, possible = (Counter(pair.kind for pair in pairs) for pairs in (drawn, plan.pairs))
     sizes = np.bincount(clusters.labels, minlength=len(clusters.centres))
     return SelectFindings(
         clusters=len(clusters.centres),
@@ -120,8 +130,10 @@ def _findings(
         largest_cluster=int(sizes.max(initial=0)),
         representatives=sum(len(cluster) for cluster in representatives),
         singletons_skipped=skipped,
-        intra_pairs=sum(pair.kind == "intra" for pair in plan.pairs),
-        inter_pairs=sum(pair.kind == "inter" for pair in plan.pairs),
+        intra_pairs=kinds["intra"],
+        inter_pairs=kinds["inter"],
+        possible={kind: possible[kind] for kind in get_args(PairKind)},
+        most_rows=most_rows(drawn),
         left_over=list(plan.left_over),
         set_aside=set_aside,
         nearest_similarity=quantiles,

@@ -128,7 +128,8 @@ def _variant_path(row: FusedRow, settings: FusionSettings, *, carried: bool) -> 
     yield _node(f"{name}_end", f"{ended}{' (carried on)' if carried else ''}")
     yield f"{last} -. {edge} .-> {name}_end" if last else ""
     yield "end"
-    yield f"merged_corpus_generation --> {f'{name}_1_1' if attempts else f'{name}_end'}"
+    begun = f"{name}_{attempts[0]['cycle']}_1" if attempts else f"{name}_end"
+    yield f"merged_corpus_generation --> {begun}"
 
 
 def _loss(attempt: Attempt) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ...records.hashing import tagged_hash
 from ...records.vocabulary import Fold, PairKind
+from .matching import match_across
 
 _ID_DIGITS = 16
 
@@ -60,8 +61,9 @@ def make_pairs(
 
     *Intra*: the representatives of a cluster are merged until one is left: `left` merges each next one into
     the result so far, `tree` merges neighbours and repeats (less depth). *Inter*: representatives of
-    different clusters, each used at most once, paired by a shuffle of their ids under `seed`, as many pairs
-    as clusters allow. A row id that occurs twice raises ValueError.
+    different clusters, each used at most once, as many pairs as clusters allow, drawn by ids and `seed` so
+    that one row more or less changes few of them (see `matching`). A row id that occurs twice raises
+    ValueError.
 
     >>> plan = make_pairs([["a", "b", "c"], ["d"]], seed=0)
     >>> [(pair.kind, pair.depth, pair.left.kind, pair.right.id) for pair in plan.pairs[:2]]
@@ -74,16 +76,17 @@ def make_pairs(
         msg = f"row id {counts.most_common(1)[0][0]!r} represents more than one cluster"
         raise ValueError(msg)
     pairs: list[PlannedPair] = []
-    left_over: tuple[str, ...] = ()
+    left_over: list[str] = []
     if "intra" in kinds:
         for number, cluster in enumerate(representatives):
             pairs.extend(_fold_cluster(cluster, number, fold))
     if "inter" in kinds:
-        matched, left_over = _match(representatives, seed)
+        cluster_of = {row: number for number, cluster in enumerate(representatives) for row in cluster}
+        matched, left_over = match_across(cluster_of, seed)
         pairs.extend(
             _pair("inter", None, 1, Operand("row", left), Operand("row", right)) for left, right in matched
         )
-    return Plan(tuple(pairs), left_over)
+    return Plan(tuple(pairs), tuple(left_over))
 
 
 def _pair(kind: PairKind, cluster: int | None, depth: int, left: Operand, right: Operand) -> PlannedPair:
@@ -107,41 +110,3 @@ def _fold_cluster(rows: Sequence[str], number: int, fold: Fold) -> list[PlannedP
             merged.append((Operand("fusion", pair.id), pair.depth))
         level = [*merged, *level[stop:]]
     return made
-
-
-def _match(clusters: Sequence[Sequence[str]], seed: int) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-    """A largest matching of rows in different clusters, shuffled by id and seed; the rows left over."""
-    cluster_of = {row: number for number, rows in enumerate(clusters) for row in rows}
-    shuffled = sorted(cluster_of, key=lambda row: tagged_hash("inter", [seed, row]))
-    sizes = Counter(cluster_of.values())
-    if not sizes:
-        return [], ()
-    largest, size = sizes.most_common(1)[0]
-    others = [row for row in shuffled if cluster_of[row] != largest]
-    if size >= len(others):
-        inside = [row for row in shuffled if cluster_of[row] == largest]
-        return list(zip(others, inside, strict=False)), tuple(inside[len(others) :])
-    # no cluster holds as much as half, so one row less leaves none with more than half
-    left_over = shuffled[-1:] if len(shuffled) % 2 else []
-    kept = shuffled[: len(shuffled) - len(left_over)]
-    pairs = [(kept[at], kept[at + 1]) for at in range(0, len(kept), 2)]
-    return _separate(pairs, cluster_of), tuple(left_over)
-
-
-def _separate(pairs: list[tuple[str, str]], cluster_of: dict[str, int]) -> list[tuple[str, str]]:
-    """Swap partners until no pair lies in one cluster.
-
-    A pair inside cluster c always finds one without a row of c to swap with: of P pairs' 2P rows at most P
-    are in c, two of them here, so the other P - 1 pairs hold at most P - 2.
-    """
-    for at, (left, right) in enumerate(pairs):
-        inside = cluster_of[left]
-        if cluster_of[right] != inside:
-            continue
-        for step in range(1, len(pairs)):
-            other = (at + step) % len(pairs)
-            first, second = pairs[other]
-            if inside not in (cluster_of[first], cluster_of[second]):
-                pairs[at], pairs[other] = (left, first), (right, second)
-                break
-    return pairs

@@ -32,7 +32,6 @@ class Pool:
 
     scores: IntArray
     neighbours: Neighbours
-    groups: IntArray
     views: IntArray
     patterns: dict[int, Patterns]
     observed: FloatArray

@@ -10,7 +10,7 @@ from ..arrays import FloatArray, IntArray, check_in_range
 from ..neighbours import Neighbours
 from ..threads import one_thread
 from .latent_class import class_posterior
-from .patterns import MISSING, Patterns, count_patterns, duplicate_groups, independent_scores
+from .patterns import MISSING, Patterns, count_patterns, scores_of_neighbours
 from .trust import Flag
 
 
@@ -116,8 +116,8 @@ def _without_own_score(scores: IntArray, neighbours: Neighbours, estimate: Trans
     """P(true i | everything but the row's own score), (N, K)."""
     if estimate.k == 0:
         return np.tile(estimate.prior, (len(scores), 1))
-    views = independent_scores(scores, neighbours, duplicate_groups(neighbours))[:, : estimate.k]
-    patterns = count_patterns(scores, views, len(estimate.prior))
+    views = scores_of_neighbours(scores, neighbours, copies=estimate.method == "hoc")
+    patterns = count_patterns(scores, views[:, : estimate.k], len(estimate.prior))
     classes = believed(estimate.prior, estimate.neighbour_matrix, estimate.binding, patterns, estimate.beta)[
         patterns.pattern_of
     ]

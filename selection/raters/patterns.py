@@ -39,7 +39,11 @@ class Patterns:
 
 
 def duplicate_groups(neighbours: Neighbours) -> IntArray:
-    """Group number (N,) of each row: rows joined by a chain of cosines of 0.97 or more are one group."""
+    """Group number (N,) of each row: rows joined by a chain of cosines of 0.97 or more are one group.
+
+    For folds only, where every copy of a row has to lie on its own side: rows of one template may be joined
+    although most of them are not copies of each other.
+    """
     from scipy.sparse import coo_array  # scipy loads slowly; --help must not wait for it
     from scipy.sparse.csgraph import connected_components
 
@@ -51,25 +55,49 @@ def duplicate_groups(neighbours: Neighbours) -> IntArray:
     return groups
 
 
-def independent_scores(scores: IntArray, neighbours: Neighbours, groups: IntArray) -> IntArray:
-    """Scores (N, k) of the neighbours that count as views of their own, nearest first, then MISSING.
+def nearest_copies(neighbours: Neighbours) -> IntArray:
+    """Pairs (M, 2) of a row and its nearest copy, at a cosine of 0.97 or more; each pair once."""
+    if neighbours.indices.shape[1] == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    rows = np.flatnonzero(neighbours.similarities[:, 0] >= DUPLICATE_SIMILARITY)
+    pairs = np.sort(np.column_stack([rows, neighbours.indices[rows, 0]]), axis=1)
+    found: IntArray = np.unique(pairs, axis=0)
+    return found
 
-    A row's own group never counts, and of another group only its nearest member.
+
+def scores_of_neighbours(scores: IntArray, neighbours: Neighbours, *, copies: bool) -> IntArray:
+    """Scores (N, k) of each row's neighbours that count, nearest first, then MISSING.
+
+    All of them with `copies`, as the paper has it. Without, a row's own copies do not count, and of
+    neighbours that are copies of each other only the nearest. Copies are at a cosine of 0.97 or more, by
+    themselves: the rows of one template, each near the next, are neighbours of those farther along.
     """
-    group_of = groups[neighbours.indices]
-    usable = group_of != groups[:, None]
-    # only where a neighbour has copies can two be of one group
-    near_copies = np.flatnonzero((np.bincount(groups)[group_of] > 1).any(axis=1))
-    some, still = group_of[near_copies], usable[near_copies]
-    for place in range(1, group_of.shape[1]):
-        still[:, place] &= ~(some[:, :place] == some[:, place : place + 1]).any(axis=1)
-    usable[near_copies] = still
-    scores_of = scores[neighbours.indices]
-    if usable.all():
-        return scores_of
-    front = np.argsort(~usable, axis=1, kind="stable")
-    found: IntArray = np.where(usable, scores_of, MISSING)
-    return np.take_along_axis(found, front, axis=1)
+    found: IntArray = scores[neighbours.indices]
+    own_copy = neighbours.similarities >= DUPLICATE_SIMILARITY
+    if copies or not own_copy.any():
+        return found
+    counts = ~own_copy
+    _count_once(neighbours, own_copy, counts)
+    front = np.argsort(~counts, axis=1, kind="stable")
+    return np.take_along_axis(np.where(counts, found, MISSING), front, axis=1)
+
+
+def _count_once(neighbours: Neighbours, own_copy: BoolArray, counts: BoolArray) -> None:
+    """Take neighbours out of `counts` (N, k) that are copies of a nearer one that counts."""
+    num_rows = len(counts)
+    rows, places = np.nonzero(own_copy)
+    others = neighbours.indices[rows, places]
+    pairs = np.unique(np.concatenate([rows * num_rows + others, others * num_rows + rows]))
+    copied = np.bincount(rows, minlength=num_rows) > 0
+    doubtful = counts & copied[neighbours.indices]
+    some = np.flatnonzero(doubtful.sum(axis=1) > 1)
+    indices, still, has_copy = neighbours.indices[some], counts[some], doubtful[some]
+    for place in range(1, counts.shape[1]):
+        for nearer in range(place):
+            at = np.flatnonzero(still[:, place] & has_copy[:, place] & still[:, nearer] & has_copy[:, nearer])
+            codes = indices[at, place] * num_rows + indices[at, nearer]
+            still[at, place] = pairs[np.searchsorted(pairs, codes) % len(pairs)] != codes
+    counts[some] = still
 
 
 def count_patterns(scores: IntArray, views: IntArray, num_scores: int) -> Patterns:

@@ -1,7 +1,7 @@
 """A rater's transition matrix, by any of the methods (arXiv 2510.23160, Section 3.1, App. C.1).
 
 raw         scores at their word
-hoc         the paper's: moments of a row and its two nearest neighbours, one matrix for both
+hoc         the paper's: moments of a row and its two nearest neighbours, copies too, one matrix for both
 neighbours  the latent-class model; how many neighbours to use, and how far to believe them, is chosen by
             how well they predict ratings that they have not seen
 crossfit    no neighbours: the rating, and a prediction of it from the row's own features, out of fold
@@ -34,7 +34,7 @@ from .correction import TransitionEstimate
 from .features import blend_with_prediction, cross_predict, standardised
 from .latent_class import diagonal_start, fit_model, log_likelihood, refit_model
 from .moments import match_moments, spectral_start, third_order
-from .patterns import MISSING, count_patterns, duplicate_groups, independent_scores
+from .patterns import MISSING, count_patterns, duplicate_groups, nearest_copies, scores_of_neighbours
 from .regions import jackknife, split_regions
 from .scale import NUM_SCORES
 from .trust import Flag
@@ -44,7 +44,7 @@ _NUMBERS_OF_NEIGHBOURS = (2, 3, 5, 10, 20)
 _DIAGONALS = (0.9, 0.7, 0.5)
 # standard errors by which audited ratings must agree more than the neighbours' model says
 _STANDARD_ERRORS = 3.0
-# copies that repeat errors are left out of the estimate already; a bias is what the correction removes
+# `auto` leaves copies that repeat errors out of the estimate; a bias is what the correction removes
 _HARMLESS = frozenset({"repeated_errors", "biased"})
 
 
@@ -60,11 +60,11 @@ def estimate_transition(
 ) -> TransitionEstimate:
     """Estimate T and the prior from scores (N,) in 0..num_scores-1 and nearest neighbours (N, k).
 
-    Twenty neighbours are best: near-duplicates among them never count. With fewer than two neighbours a row T
-    cannot be told from the prior, and the estimate abstains. Scores that never occur keep a row of T close to
-    the diagonal. `features` (N, F), for example embeddings of prompt and answer and their lengths, are what
-    `crossfit` needs, `audit` is what `audited` needs; `auto` uses what it is given. `rng` draws folds,
-    regions, a start of the fit and the tables of one check.
+    Twenty neighbours are best: a row's own near-duplicates among them do not count, but for `hoc`. With fewer
+    than two neighbours a row T cannot be told from the prior, and the estimate abstains. Scores that never
+    occur keep a row of T close to the diagonal. `features` (N, F), for example embeddings of prompt and
+    answer and their lengths, are what `crossfit` needs, `audit` is what `audited` needs; `auto` uses what it
+    is given. `rng` draws folds, regions, a start of the fit and the tables of one check.
 
     References: arXiv 2510.23160, Section 3.1; Zhu, Song and Liu, "Clusterability as an alternative to anchor
     points when learning with noisy labels", arXiv 2102.05291.
@@ -80,7 +80,8 @@ def estimate_transition(
         flag = Flag("no_neighbours", "Rows have fewer than two neighbours, so ratings cannot be checked.")
         return _taken_at_their_word(scores, num_scores, (flag,))
     with one_thread():
-        pool = _gather(scores, neighbours, num_scores, rng, features, audit)
+        views = scores_of_neighbours(scores, neighbours, copies=method == "hoc")
+        pool = _gather(scores, neighbours, views, num_scores, rng, features, audit)
         if method == "hoc":
             return _by_moments(pool, rng)
         return _by_features(pool, rng) if method == "crossfit" else _by_likelihood(pool, rng, method)
@@ -101,22 +102,23 @@ def _check(scores: IntArray, neighbours: Neighbours, num_scores: int) -> None:
 def _gather(
     scores: IntArray,
     neighbours: Neighbours,
+    views: IntArray,
     num_scores: int,
     rng: np.random.Generator,
     features: FloatArray | None,
     audit: Audit | None,
 ) -> Pool:
-    groups = duplicate_groups(neighbours)
-    views = independent_scores(scores, neighbours, groups)
     numbers = [k for k in _NUMBERS_OF_NEIGHBOURS if k <= views.shape[1]]
+    prediction = None
+    if features is not None:
+        prediction = cross_predict(features, scores, duplicate_groups(neighbours), rng)
     return Pool(
         scores=scores,
         neighbours=neighbours,
-        groups=groups,
         views=views,
         patterns={k: count_patterns(scores, views[:, :k], num_scores) for k in numbers},
         observed=np.bincount(scores, minlength=num_scores) / len(scores),
-        prediction=None if features is None else cross_predict(features, scores, groups, rng),
+        prediction=prediction,
         second=None if audit is None else audit.spread(len(scores), num_scores),
     )
 
@@ -232,7 +234,7 @@ def _doubts_of_neighbours(pool: Pool, fit: Fit, rng: np.random.Generator) -> tup
         *trust.low_rank(pool.patterns[max(pool.patterns)], rng),
         *trust.misfit(third_order(pool.scores, pool.views, len(pool.observed)), fit.model, len(pool.scores)),
         *trust.drift(pool.scores, pool.views),
-        *trust.repeated_errors(pool.scores, pool.groups, fit.model),
+        *trust.repeated_errors(pool.scores, nearest_copies(pool.neighbours), fit.model),
     )
 
 

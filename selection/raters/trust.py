@@ -198,18 +198,16 @@ def drift(scores: IntArray, views: IntArray) -> tuple[Flag, ...]:
     )
 
 
-def repeated_errors(scores: IntArray, groups: IntArray, model: Model) -> tuple[Flag, ...]:
-    """Copies of a row agree more than independent ratings would, so errors are repeated.
+def repeated_errors(scores: IntArray, copies: IntArray, model: Model) -> tuple[Flag, ...]:
+    """Copies, pairs (M, 2) of rows, agree more than independent ratings would, so errors are repeated.
 
-    A warning, not a verdict: copies are left out of the estimate.
+    A warning, not a verdict: but for `hoc`, a row's own copies are left out of the estimate.
     """
-    sorting = np.argsort(groups, kind="stable")
-    same = groups[sorting][1:] == groups[sorting][:-1]
-    if not same.any():
+    if not len(copies):
         return ()
-    agree = float((scores[sorting][1:] == scores[sorting][:-1])[same].mean())
+    agree = float((scores[copies[:, 0]] == scores[copies[:, 1]]).mean())
     implied = float(model.prior @ (model.own**2).sum(axis=1))
-    error = np.sqrt(implied * (1 - implied) / same.sum())
+    error = np.sqrt(implied * (1 - implied) / len(copies))
     if agree <= implied + _STANDARD_ERRORS * error:
         return ()
     return (

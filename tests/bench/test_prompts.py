@@ -14,12 +14,10 @@ from prompt_cases import Text, cases_of, pairs, row_texts, without_a_term
 from prompt_verdicts import CHECKS, FAC, ICD
 from prompts import main
 
-MERGED = (
-    "Plants hold chlorophyll. They give off oxygen. Why are leaves green?",
-    "They hold a green pigment.",
-)
-RIGHT = {last_content(text.turns, "user"): last_content(text.turns, "assistant") for text in row_texts()}
-RIGHT[MERGED[0]] = MERGED[1]
+# what the models below merge any pair into, behind a sentence with its key terms
+QUESTION, ANSWER = "Why are leaves green?", "They hold a green pigment."
+RIGHT = {text.turns[0].content.splitlines()[-1]: text.turns[-1].content for text in row_texts()}
+RIGHT[QUESTION] = ANSWER
 
 
 def data_of(messages):
@@ -27,12 +25,12 @@ def data_of(messages):
     return [json.loads(line) for line in lines if line.startswith(("[", "{"))]
 
 
-def merging(operator):
-    """Replies to what both models below are asked before the checks."""
+def merging(operator, data):
+    """Replies to what is asked before the checks; a row's longest word is its key term."""
     if operator == "domain_analysis":
         sides = [
-            {"domain": "botany", "key_terms": [term], "matching_rule": "asked and answered"}
-            for term in ("chlorophyll", "oxygen")
+            {"domain": "any", "key_terms": [longest_word(turns)], "matching_rule": "asked and answered"}
+            for turns in data
         ]
         return {
             "left": sides[0],
@@ -41,8 +39,13 @@ def merging(operator):
             "bridging_concepts": [],
             "relationship": "same-domain",
         }
-    exchange = {"user": MERGED[0], "assistant": MERGED[1]}
-    return {"variants": [{"exchanges": [exchange]}] * 3}
+    left, right = map(longest_word, data[:2])
+    user = f"Some speak of {left}. Others speak of {right}. {QUESTION}"
+    return {"variants": [{"exchanges": [{"user": user, "assistant": ANSWER}]}] * 3}
+
+
+def longest_word(turns):
+    return max((word.text for word in words_of(*(turn["content"] for turn in turns))), key=len)
 
 
 def report(lists, exists=True, wrong=False):
@@ -65,9 +68,9 @@ def oracle(operator, messages):
     """A model that sees every fault."""
     data = data_of(messages)
     if operator not in (ICD, FAC):
-        return merging(operator)
+        return merging(operator, data)
     asked, answer = (turn["content"] for turn in data[0][-2:])
-    right = next((answers for question, answers in RIGHT.items() if asked[-30:] == question[-30:]), None)
+    right = next((right for question, right in RIGHT.items() if asked.endswith(question)), None)
     if operator == ICD:
         there = words_of(*(turn["content"] for turn in data[0]))
         lists = [
@@ -87,7 +90,7 @@ def content(operator, messages):
         return report([(terms, []) for terms in data[1:]])
     if operator == FAC:
         return {"direct_answer": data[0][-1]["content"], "information_to_remove": None}
-    return merging(operator)
+    return merging(operator, data)
 
 
 @pytest.fixture
@@ -103,6 +106,8 @@ def bench(model_server, tmp_path):
             "fake",
             "--ledger",
             str(tmp_path / "calls.db"),
+            "--reply-mode",
+            "json_schema",
         ]
         as_json = [] if printed else ["--json"]
         ended = CliRunner().invoke(main, [*given, *options, *as_json], catch_exceptions=False)
@@ -185,7 +190,7 @@ def test_what_a_revision_changed_and_whether_it_met_its_aim(bench):
         if operator == FAC:
             (turns,) = data_of(messages)
             last = turns[-1]["content"]
-            return {"direct_answer": last, "information_to_remove": last if last == MERGED[1] else None}
+            return {"direct_answer": last, "information_to_remove": last if last == ANSWER else None}
         return (
             {"answer": "Green pigment, and five more words."}
             if operator == "redundant"

@@ -1,4 +1,4 @@
-"""`entp demo` on the real embedded model, which takes seconds for a call: so it gets few to answer."""
+"""`entp demo`: how it opens, and its live part on the real embedded model, which gets few calls to answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from importlib.resources import files
 
 import pytest
+
+from entp.cli.example import PAIR, REPLIES
+from entp.providers.written import NAME
 
 # the shipped pool ends in twelve rows that only the model can rate
 UNRATED, ASKED = 12, 2
@@ -39,6 +42,7 @@ def test_the_demo_fuses_a_pair_and_says_what_it_is(entp, tmp_path):
     folder = tmp_path / "demo"
     ended = entp("demo", "--run", folder, "--pairs", "1")
     assert ended.returncode in {0, 3}, ended.stderr
+    assert "written by hand" in ended.stdout.split("Now live")[0]
     assert "It shows the machinery, not the quality" in ended.stdout
     assert "intra pair" in ended.stdout
 
@@ -53,3 +57,25 @@ def test_the_demo_fuses_a_pair_and_says_what_it_is(entp, tmp_path):
     again = entp("demo", "--run", folder, "--pairs", "1")
     assert again.returncode == ended.returncode
     assert again.stdout.count("(up to date)") == 8
+
+
+def test_the_opening_is_a_run_like_any_other(entp, tmp_path):
+    ended = entp("demo", "--run", tmp_path / "demo", "--pairs", "0")
+    assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "demo").exists()
+    folder = tmp_path / "demo-by-hand"
+    assert "these replies are written by hand" in ended.stdout
+    assert f"entp replay {PAIR} --run {folder}" in ended.stdout
+
+    assert entp("verify", "--run", folder).stdout == "sound\n"
+    assert "the same byte for byte" in entp("replay", PAIR, "--run", folder).stdout
+    assert "context answer" in entp("graph", "--fusion", PAIR, "--run", folder).stdout.replace("_", " ")
+
+    # every reply that is written has its use
+    now = json.loads(entp("status", "--run", folder, "--json").stdout)
+    assert {spent["model"] for spent in now["spent"]} == {NAME}
+    groups = json.loads((files("entp") / REPLIES).read_text("utf-8"))["groups"]
+    assert sum(spent["calls"] for spent in now["spent"]) == sum(len(group["replies"]) for group in groups)
+
+    # a second time it prints the same, and answers from what is there
+    assert entp("demo", "--run", tmp_path / "demo", "--pairs", "0").stdout == ended.stdout

@@ -155,7 +155,7 @@ def test_score_tells_what_it_found_in_words_and_as_json(entp_command, pool, tmp_
 def test_a_dry_run_asks_no_model(entp_command, arguments, model_server):
     code, out, _ = entp_command("run", *arguments, "--dry-run")
     assert code == 0
-    assert "would fuse 2 pairs: 16 to 64 calls" in out
+    assert "would fuse 2 of 5 possible pairs: 16 to 64 calls" in out
     assert model_server.calls == []
 
 

@@ -67,6 +67,18 @@ RECORDS = [
         },
         LONGER,
     ),
+    (
+        "sharegpt",  # WizardLM V2 has numbers as text under a key of its own
+        {
+            "idx": "7",
+            "conversations": [
+                {"from": "human", "value": "Name a bird."},
+                {"from": "gpt", "value": "A wren."},
+            ],
+        },
+        ASKED,
+    ),
+    ("flan", {"inputs": "Name a bird.", "targets": "A wren.", "task_name": "birds:1.0.0"}, ASKED),
     ("prompt_completion", {"prompt": "Name a bird.", "completion": "A wren."}, ASKED),
     (
         "prompt_completion",
@@ -121,6 +133,7 @@ MISFITS = [
     ({"instruction": "q", "output": "a", "history": [["only one"]]}, "item 1 of 'history' is not a pair"),
     ({"instruction": " \n", "output": "a"}, "turn 1 (user) is empty"),
     ({"instruction": "q", "response": "\t"}, "turn 2 (assistant) is empty"),
+    ({"inputs": "q", "targets": ["a"]}, "'targets' is an array"),
     ({"prompt": True, "completion": "a"}, "'prompt' is true or false"),
     ({"prompt": "q", "completion": "a\0"}, "a NUL character in turn 2"),
     ({"prompt": "q\ud83d", "completion": "a"}, "half of a surrogate pair in turn 1 (user), character 2"),
@@ -148,6 +161,8 @@ GOOD = {
     "response": "a",
     "prompt": "q",
     "completion": "a",
+    "inputs": "q",
+    "targets": "a",
 }
 
 

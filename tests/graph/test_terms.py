@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entp.graph.terms import is_quoted, same_term, stands_in, words_of
+from entp.graph.terms import is_foreign, is_quoted, same_term, stands_in, words_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,10 @@ from entp.graph.terms import is_quoted, same_term, stands_in, words_of
         ("Earth's crust", "the Earth\u2019s crust"),
         ("head-tail events", "head\u2013tail events"),
         ("ﬁeld", "a field"),
+        ("光合作用", "植物的光合作用把光能变成化学能。"),
+        ("東京タワー", "昨日、東京タワーに登りました。"),
+        ("광합성", "광합성은 빛을 화학 에너지로 바꾼다."),
+        ("การสังเคราะห์แสง", "พืชใช้การสังเคราะห์แสงเพื่อสร้างอาหาร"),
     ],
 )
 def test_it_stands_there(term, text):
@@ -62,10 +66,29 @@ def test_it_stands_there(term, text):
         ("lens", "Lena's"),
         ("US Senate", "tell us Senate rules"),
         ("iPhone", "an iphone"),
+        ("光合作用", "光合的作用"),
+        ("光合作用", "植物光合。作用很大。"),
     ],
 )
 def test_it_does_not(term, text):
     assert not stands_in(term, words_of(text))
+
+
+@pytest.mark.parametrize(
+    ("term", "foreign"),
+    [
+        ("spring tides", False),
+        ("Tide table", False),
+        ("lg", True),
+        ("USC.com.au", True),
+        ("harbour seal", True),
+    ],
+)
+def test_a_term_without_a_word_in_a_text_is_foreign_to_it(term, foreign):
+    assert (
+        is_foreign(term, words_of("Why do tides come twice a day?", "The Moon's pull; a spring tide."))
+        == foreign
+    )
 
 
 @given(st.lists(st.from_regex(r"[a-z]{1,12}", fullmatch=True), min_size=1, max_size=8), st.data())

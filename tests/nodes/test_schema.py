@@ -65,7 +65,16 @@ def test_small_models_get_every_length_bounded(reply):
 def test_a_small_model_writes_one_exchange_and_three_variants():
     variants = reply_schema(replies.MergedCorpora, ReplyLimits())["properties"]["variants"]
     assert (variants["minItems"], variants["maxItems"]) == (3, 3)
-    assert variants["items"]["properties"]["exchanges"]["maxItems"] == 1
+    exchanges = variants["items"]["properties"]["exchanges"]
+    assert exchanges["maxItems"] == 1
+    # it would take `user` for the name of somebody, and answer in one word
+    assert list(exchanges["items"]["properties"]) == ["question", "answer"]
+    assert {part["minLength"] for part in exchanges["items"]["properties"].values()} == {20}
+
+
+def test_the_names_that_a_small_model_is_asked_for_are_read_like_the_others():
+    asked, stored = ({"question": "How?", "answer": "So."}, {"user": "How?", "assistant": "So."})
+    assert replies.Exchange.model_validate(asked) == replies.Exchange.model_validate(stored)
 
 
 def test_a_small_model_chooses_a_fraction_from_a_list():

@@ -63,6 +63,22 @@ def test_a_trial_is_a_part_and_the_whole_job_goes_on_with_the_rest(run_whole, fo
     assert len(model_server.calls) - together == together
 
 
+def test_one_pair_is_fused_with_what_it_builds_on(run_whole, folder):
+    run_whole(pairs=1)
+    with look_at_run(folder) as run:
+        there = set(run.store.fusions.ids())
+        deep = max(run.store.pairs.all(), key=lambda pair: pair.depth)
+    assert deep.depth > 1
+    fuse(folder, only=(deep.id,))
+    with look_at_run(folder) as run:
+        new = set(run.store.fusions.ids()) - there
+        assert deep.id in new
+        assert len(new | there) < run.store.pairs.count()
+        assert all(run.store.pairs.get(fusion).cluster == deep.cluster for fusion in new)
+    with pytest.raises(UsageError, match="no pair 'unknown' is planned"):
+        fuse(folder, only=("unknown",))
+
+
 def test_the_scope_is_not_a_setting(run_whole, folder):
     run_whole(pairs=1)
     names = {row["name"] for row in query(folder, "SELECT name FROM settings")}

@@ -84,6 +84,38 @@ def test_other_reply_modes(loopback, mode, sent):
     assert server.calls()[0].body.get("response_format") == sent
 
 
+def test_an_unbounded_schema_says_keys_and_types_only(loopback):
+    server = loopback.start(lambda request: loopback.completion())
+    bounds = {"minimum": 1, "maximum": 10, "minLength": 1, "maxLength": 9, "pattern": "a"}
+    bounded = {
+        "type": "object",
+        "properties": {
+            "maximum": {"type": "integer", **bounds},  # a name, not a keyword
+            "kind": {"anyOf": [{"enum": ["a", "b"], "type": "string"}, {"type": "null"}]},
+            "items": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 3},
+                "maxItems": 2,
+                "minItems": 1,
+            },
+        },
+        "required": ["maximum", "kind", "items"],
+        "additionalProperties": False,
+    }
+    chat = OpenAIChat("m", server.base_url, reply_mode="json_schema_unbounded")
+    ask(chat, REQUEST.model_copy(update={"reply_schema": bounded}))
+    sent = server.calls()[0].body["response_format"]
+    assert (sent["type"], sent["json_schema"]["strict"]) == ("json_schema", True)
+    assert sent["json_schema"]["schema"] == {
+        **bounded,
+        "properties": {
+            "maximum": {"type": "integer"},
+            "kind": bounded["properties"]["kind"],
+            "items": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+
+
 @pytest.mark.parametrize(
     ("sent", "read"),
     [

@@ -7,7 +7,12 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from entp.selection import Neighbours, correct_scores, estimate_transition, nearest_neighbours
-from entp.selection.raters.patterns import MISSING, duplicate_groups, independent_scores
+from entp.selection.raters.patterns import (
+    MISSING,
+    duplicate_groups,
+    nearest_copies,
+    scores_of_neighbours,
+)
 
 
 def estimate(truth, method="auto", **options):
@@ -115,23 +120,56 @@ def test_copies_with_repeated_errors_are_set_aside(synthetic, rng) -> None:
 
 
 def test_own_copies_never_count_and_others_count_once() -> None:
-    # rows 0 and 1 are copies, and so are 2, 3 and 4 by a chain
-    indices = np.array([[1, 2, 3, 5], [0, 5, 4, 2], [3, 0, 1, 5], [2, 4, 0, 1], [3, 5, 0, 1], [0, 1, 2, 3]])
+    # 0 and 1 are copies, 2 and 3 too, and 3 and 4: that does not make copies of 2 and 4
+    indices = np.array([[1, 2, 3, 5], [0, 5, 4, 2], [3, 0, 1, 5], [2, 4, 0, 1], [3, 5, 0, 1], [2, 3, 4, 0]])
     similarities = np.full((6, 4), 0.5, dtype=np.float32)
     similarities[[0, 1, 2, 3, 3, 4], [0, 0, 0, 0, 1, 0]] = 0.98
     neighbours = Neighbours(indices, similarities)
-    groups = duplicate_groups(neighbours)
-    assert groups.tolist() == [0, 0, 1, 1, 1, 2]
-    views = independent_scores(np.array([0, 1, 2, 3, 4, 5]), neighbours, groups)
-    gap = MISSING
-    assert views.tolist() == [
+    scores, gap = np.array([0, 1, 2, 3, 4, 5]), MISSING
+    assert scores_of_neighbours(scores, neighbours, copies=False).tolist() == [
         [2, 5, gap, gap],
-        [5, 4, gap, gap],
+        [5, 4, 2, gap],
         [0, 5, gap, gap],
         [0, gap, gap, gap],
         [5, 0, gap, gap],
-        [0, 2, gap, gap],
+        [2, 4, 0, gap],
     ]
+    assert scores_of_neighbours(scores, neighbours, copies=True).tolist() == indices.tolist()
+    assert nearest_copies(neighbours).tolist() == [[0, 1], [2, 3], [3, 4]]
+    assert duplicate_groups(neighbours).tolist() == [0, 0, 1, 1, 1, 2]
+
+
+def path_of(frequencies, num_rows):
+    """Unit rows along a path, each near the one before and far from those well behind it."""
+    angles = np.outer(np.arange(num_rows), frequencies)
+    rows = np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(len(frequencies))
+    return nearest_neighbours(rows.astype(np.float32), 20)
+
+
+def test_the_papers_estimator_takes_the_two_nearest_copies_or_not(synthetic, rng) -> None:
+    # an arc whose ends are orthogonal: the twenty nearest of every row are copies of it
+    neighbours = path_of([np.pi / 2 / 599], 600)
+    assert neighbours.similarities.min() > 0.97
+    true = np.repeat(np.arange(30) * 5 % 6, 20)
+    scores = synthetic.rate(true, synthetic.adjacent(), rng)
+    found = estimate_transition(scores, neighbours, rng=rng, method="hoc")
+    corrected = correct_scores(scores, neighbours, found).score
+    assert (corrected == true).mean() > (scores == true).mean() + 0.05
+    # with copies left out nothing is known of any row
+    assert estimate_transition(scores, neighbours, rng=rng).abstains
+
+
+def test_a_family_of_templates_has_neighbours(synthetic, rng) -> None:
+    # copies two rows apart make one chain of all rows, though most neighbours are not a row's own copies
+    neighbours = path_of(0.1 * rng.normal(size=32), 6000)
+    assert len(set(duplicate_groups(neighbours))) == 1
+    views = scores_of_neighbours(np.zeros(6000, int), neighbours, copies=False)
+    assert (views != MISSING).sum(axis=1).min() >= 4
+    true = np.repeat(rng.permutation(np.arange(60) % 6), 100)
+    scores = synthetic.rate(true, synthetic.adjacent(), rng)
+    found = estimate_transition(scores, neighbours, rng=rng, method="neighbours")
+    corrected = correct_scores(scores, neighbours, found).score
+    assert (corrected == true).mean() > (scores == true).mean() + 0.2
 
 
 def test_the_same_input_gives_the_same_output_on_any_number_of_threads(synthetic) -> None:

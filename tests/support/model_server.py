@@ -47,7 +47,8 @@ class _Server:
     """What both servers share: what they were asked, and what they say to it.
 
     `answers` gives a value to send as JSON, a text to send as it is, or the status of a refusal. Response
-    formats in `refuses` are refused; JSON that no schema binds is fenced.
+    formats in `refuses`, and schemas with a keyword in `refuses_keywords`, are refused with `refusal`, a
+    status and its words; JSON that no schema binds is fenced.
     """
 
     base_url: str
@@ -55,17 +56,24 @@ class _Server:
     def __init__(self, answers: Answers) -> None:
         self.calls: list[str] = []
         self.received: list[tuple[str, str, Turns]] = []
+        self.formats: list[dict[str, Any]] = []
         self.refuses: tuple[str, ...] = ()
+        self.refuses_keywords: tuple[str, ...] = ()
+        self.refusal = (400, "This response_format type is unavailable now")
         self.answers = answers
 
     def respond(self, body: dict[str, Any]) -> tuple[int, str]:
         """The status, and the reply's text or the words of the refusal."""
-        mode = body.get("response_format", {}).get("type", "plain")
+        asked_for = body.get("response_format", {})
+        mode = asked_for.get("type", "plain")
         operator = _operator_of(body)
         self.calls.append(operator)
         self.received.append((mode, operator, body["messages"]))
-        if mode in self.refuses:
-            return 400, "This response_format type is unavailable now"
+        self.formats.append(asked_for)
+        if mode in self.refuses or any(
+            f'"{word}":' in json.dumps(asked_for) for word in self.refuses_keywords
+        ):
+            return self.refusal
         found = self.answers(operator, body["messages"])
         if isinstance(found, int):
             return found, f"scripted {found}"
