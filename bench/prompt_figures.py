@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from entp.cli.output import emit, table
-from entp.graph.fusion_steps import MERGE_TEMPLATE
+from entp.graph.optimizer import MERGE_TEMPLATE
 from entp.graph.state import Attempt, FusionState, Outcome
 from entp.graph.terms import stands_in, words_of
 from entp.nodes.templates import TEMPLATES, Writer, template_named

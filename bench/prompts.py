@@ -109,13 +109,14 @@ class Bench:
             "model": self.chat.identity["model"],
             "profile": model.profile,
             "budget": self._fuse.budget,
+            "without": self._fuse.fusion_ablate,
             "most tokens of a reply": self._fuse.max_tokens,
             "pairs": len(fusions),
         }
         return {"about": about, "figures": figures(heard.calls, fusions, verdicts, model.profile)}
 
     async def _fused(self, model: Model, number: int) -> list[Fused]:
-        graph = fusion_graph(model).compile()
+        graph = fusion_graph(model, self._fuse.fusion_ablate).compile()
         given = {field.name: getattr(self._fuse, field.name) for field in fields(FusionSettings)}
         context = FusionSettings(**given)
         chosen = pairs()[:number]
