@@ -17,6 +17,8 @@ from unicodedata import normalize
 _DASHES = re.compile(
     r"\s+[\u2010-\u2015\u2212-]+\s+|[\u2014\u2015]+|\s*\n\s*(?:\n|[-*\u2022]\s|\d+[.)]\s)\s*"
 )
+# of an encyclopedia's text, set directly behind a word
+_REFERENCE = re.compile(r"\[\d{1,3}\]")
 _JOINERS = re.compile(r"[\s\u2010-\u2013\u2212/_-]+")
 # scripts that write no space between words, or join particles to them: each character is taken for a word
 _UNSPACED = re.compile(
@@ -53,7 +55,8 @@ def words_of(*texts: str) -> list[Word]:
     """
     found: list[Word] = []
     for text in texts:
-        plain = _DASHES.sub(" , ", normalize("NFKC", text).replace("\u00ad", "").replace("\u2019", "'"))
+        whole = _REFERENCE.sub("", normalize("NFKC", text))
+        plain = _DASHES.sub(" , ", whole.replace("\u00ad", "").replace("\u2019", "'"))
         for part in _JOINERS.split(_UNSPACED.sub(r" \g<0> ", plain)):
             bare = part.lstrip(_OPENING + ".").rstrip(_CLOSING)
             core = bare.rstrip(_STOPS + _CLOSING)

@@ -33,6 +33,8 @@ from entp.graph.terms import is_foreign, is_quoted, same_term, stands_in, words_
         ("Earth's crust", "the Earth\u2019s crust"),
         ("head-tail events", "head\u2013tail events"),
         ("ﬁeld", "a field"),
+        ("West Africa", "found in West Africa.[65] It is"),
+        ("a[65]", "the array a[65] holds"),
         ("光合作用", "植物的光合作用把光能变成化学能。"),
         ("東京タワー", "昨日、東京タワーに登りました。"),
         ("광합성", "광합성은 빛을 화학 에너지로 바꾼다."),
