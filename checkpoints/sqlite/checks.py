@@ -45,7 +45,8 @@ _ORPHANS: Mapping[TableName, Sequence[tuple[str, str, str]]] = {
         ("id", "id NOT IN (SELECT id FROM pairs)", "fusion of a pair that is not planned"),
         (
             "id",
-            "carried NOT IN (SELECT id FROM fused_rows)",
+            # in SQL, NULL is not in a table without records
+            "carried IS NOT NULL AND carried NOT IN (SELECT id FROM fused_rows)",
             "fusion whose carried row is not there",
         ),
     ],

@@ -169,6 +169,12 @@ def test_a_sound_store_has_no_problems_and_no_orphans(sets):
     assert list(sets.orphans((*tables, "fusions", "fused_rows", "lineage", "exports"))) == []
 
 
+def test_a_store_whose_fusions_all_failed_has_no_orphans(store):
+    store.fusions.put([fusion("f", status="failed")])
+    expected = Orphan("fusions", "f", "fusion of a pair that is not planned")
+    assert list(store.orphans(("fusions", "fused_rows", "lineage"))) == [expected]
+
+
 def test_orphans_are_named(store):
     store.ratings.put([rating("r", 1)])
     store.audits.put([rating("r", 1)])
